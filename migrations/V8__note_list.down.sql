@@ -1,0 +1,4 @@
+-- No list.
+-- Nothing is lost: a view holds no data.
+
+DROP VIEW note_list;

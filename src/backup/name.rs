@@ -1,0 +1,136 @@
+//! The names of backups: `app.db` gives `app-2026-01-15T14-30-00.db`, in UTC; `_2`, `_3` where that one is taken.
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+
+const STAMP: &str = "%Y-%m-%dT%H-%M-%S";
+const STAMP_LENGTH: usize = "2026-01-15T14-30-00".len();
+
+/// When a backup was taken, to the second, and its number within that second: names in the order of their making.
+pub(crate) type Moment = (NaiveDateTime, u32);
+
+/// The names for one database: `a.db` and `a.sqlite` do not know each other's.
+#[derive(Debug, Clone)]
+pub(crate) struct Names {
+    stem: OsString,
+    extension: Option<OsString>,
+}
+
+impl Names {
+    pub(crate) fn of(database: &Path) -> Self {
+        Names {
+            stem: database.file_stem().unwrap_or_default().to_owned(),
+            extension: database.extension().map(ToOwned::to_owned),
+        }
+    }
+
+    /// The name for a copy taken `now`, later than `newest` even if the clock went back.
+    pub(crate) fn next(&self, now: DateTime<Utc>, newest: Option<Moment>) -> (OsString, Moment) {
+        // Whole seconds: what the name can say.
+        let now = now.naive_utc();
+        let now = now.format(STAMP).to_string().parse_stamp().unwrap_or(now);
+        let moment = match newest {
+            Some((at, number)) if at >= now => (at, number.max(1) + 1),
+            _ => (now, 1),
+        };
+        (self.at(moment), moment)
+    }
+
+    fn at(&self, (at, number): Moment) -> OsString {
+        let mut name = self.stem.clone();
+        name.push(format!("-{}", at.format(STAMP)));
+        if number > 1 {
+            name.push(format!("_{number}"));
+        }
+        if let Some(extension) = &self.extension {
+            name.push(".");
+            name.push(extension);
+        }
+        name
+    }
+
+    /// Reads a name of exactly our form, for exactly this database.
+    pub(crate) fn read(&self, name: &OsStr) -> Option<Moment> {
+        let rest = name.as_encoded_bytes().strip_prefix(self.stem.as_encoded_bytes())?.strip_prefix(b"-")?;
+        let rest = match &self.extension {
+            Some(extension) => rest.strip_suffix(extension.as_encoded_bytes())?.strip_suffix(b".")?,
+            None => rest,
+        };
+        let rest = std::str::from_utf8(rest).ok()?;
+        let (stamp, number) = rest.split_at_checked(STAMP_LENGTH)?;
+        let at = stamp.parse_stamp()?;
+        let number = if number.is_empty() { 1 } else { number.strip_prefix('_')?.parse().ok().filter(|n| *n > 1)? };
+        // `+5`, `05`: numbers that we do not write.
+        (self.at((at, number)) == name).then_some((at, number))
+    }
+
+    /// The name of a copy in the making. There is one at a time, under the launch lock.
+    pub(crate) fn partial(&self) -> OsString {
+        let mut name = OsString::from(".");
+        name.push(&self.stem);
+        if let Some(extension) = &self.extension {
+            name.push(".");
+            name.push(extension);
+        }
+        name.push(".partial");
+        name
+    }
+}
+
+trait ParseStamp {
+    fn parse_stamp(&self) -> Option<NaiveDateTime>;
+}
+
+impl ParseStamp for str {
+    fn parse_stamp(&self) -> Option<NaiveDateTime> {
+        NaiveDateTime::parse_from_str(self, STAMP).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn names_are_in_order_even_when_the_clock_goes_back() {
+        let names = Names::of(Path::new("/x/my app.db"));
+        let (first, moment) = names.next(at("2026-01-15T14:30:00.9Z"), None);
+        assert_eq!(first, "my app-2026-01-15T14-30-00.db");
+        let (second, moment) = names.next(at("2026-01-15T14:30:00.95Z"), Some(moment));
+        assert_eq!(second, "my app-2026-01-15T14-30-00_2.db");
+        let (third, third_moment) = names.next(at("2020-01-01T00:00:00Z"), Some(moment));
+        assert_eq!(third, "my app-2026-01-15T14-30-00_3.db");
+        assert!(names.read(&third) > names.read(&second));
+        assert_eq!(names.read(&third), Some(third_moment));
+    }
+
+    #[test]
+    fn only_names_of_exactly_our_form_for_this_database_are_read() {
+        let names = Names::of(Path::new("a.db"));
+        assert!(names.read(OsStr::new("a-2026-01-15T14-30-00.db")).is_some());
+        for other in [
+            "a-2026-01-15T14-30-00.sqlite",
+            "b-2026-01-15T14-30-00.db",
+            "a-2026-01-15T14-30-00.db.json",
+            "a-2026-01-15T14-30-00_1.db",
+            "a-2026-01-15T14-30-00_02.db",
+            "a-2026-01-15T14-30-00_+2.db",
+            "a-2026-13-15T14-30-00.db",
+            "a-before-the-holidays.db",
+            "a.db",
+            "-2026-01-15T14-30-00.db",
+        ] {
+            assert_eq!(names.read(OsStr::new(other)), None, "{other}");
+        }
+        let bare = Names::of(Path::new("notes"));
+        assert_eq!(bare.next(at("2026-01-15T14:30:00Z"), None).0, "notes-2026-01-15T14-30-00");
+        assert!(bare.read(OsStr::new("notes-2026-01-15T14-30-00")).is_some());
+        assert!(bare.read(OsStr::new("notes-2026-01-15T14-30-00.db")).is_none());
+    }
+}

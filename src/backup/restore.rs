@@ -1,0 +1,103 @@
+//! Putting a copy back: through SQLite's backup API into the open database, which is one SQLite transaction. Whoever is
+//! killed on the way leaves the old content or the new, other processes' locks are respected, and the inode stays.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use super::folder::Backups;
+use super::take::{CopyError, copy};
+use crate::error::Problem;
+use crate::event::{CancelToken, Emitter, Event};
+use crate::file::{Connector, Purpose, content_hash, settle_header, sqlite_problem};
+
+/// A copy that is to be put back, and how it can be known that it is the right one.
+pub(crate) struct Original<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) size: u64,
+    pub(crate) hash: &'a str,
+    /// The journal mode that the database had; empty if it is not known.
+    pub(crate) journal_mode: &'a str,
+}
+
+/// Puts the copy back into `target`, a connection without an open transaction. `NeedsRecovery` if it cannot be done;
+/// then nothing was changed.
+pub(crate) fn put_back(
+    backups: &Backups,
+    original: &Original<'_>,
+    connector: &Connector,
+    target: &mut Connection,
+    database: &Path,
+    wait: Duration,
+    emitter: &Emitter,
+) -> Result<(), Problem> {
+    let stuck = |why: String| Problem::NeedsRecovery {
+        path: database.to_owned(),
+        backup: backups.folder.join(original.name).display().to_string(),
+        why,
+    };
+    // The name comes from the file. It may be anything.
+    let Some(path) = backups.named(original.name) else {
+        return Err(stuck("it is not there, or not a backup of this database".to_owned()));
+    };
+    match content_hash(&path, |_| Ok(())) {
+        Ok((size, hash)) if size == original.size && hash == original.hash => {}
+        Ok(_) => return Err(stuck("its content is not what it was when it was taken".to_owned())),
+        Err(error) => return Err(stuck(error.to_string())),
+    }
+    emitter.emit(Event::RestoreStarted { backup: path.clone() });
+    let source = connector.open(&path, Purpose::Read, wait).map_err(|problem| stuck(problem.to_string()))?;
+    let done = copy_back(&source, target, wait, database);
+    drop(source);
+    done.map_err(|problem| stuck(with_cause(&problem)))?;
+    let _ = settle_header(&path); // in case `on_connect` turned it into a WAL database
+    restore_journal_mode(target, original.journal_mode).map_err(|error| {
+        stuck(format!(
+            "the journal mode could not be set back: {}",
+            with_cause(&sqlite_problem(database, "write", &error))
+        ))
+    })?;
+    // So that the file is whole without its log; a reader in the way only puts it off.
+    let _ = target.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    emitter.emit(Event::RestoreFinished { backup: path });
+    Ok(())
+}
+
+fn copy_back(source: &Connection, target: &mut Connection, wait: Duration, database: &Path) -> Result<(), Problem> {
+    let failed = |error: rusqlite::Error| sqlite_problem(database, "restore", &error);
+    let page_size = |connection: &Connection| connection.query_row("PRAGMA page_size", [], |row| row.get::<_, i64>(0));
+    // An empty log first: else a full disk has to hold the restored pages twice.
+    let _ = target.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    let sizes_differ = page_size(target).and_then(|have| Ok(have != page_size(source)?)).map_err(failed)?;
+    if sizes_differ {
+        // The backup API cannot change the page size of a database in WAL mode.
+        target.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(())).map_err(failed)?;
+    }
+    // Not to be cancelled: half a way back is no place to stop, although it would be a safe one.
+    copy(source, target, wait, &CancelToken::new(), |_, _| {}).map_err(|error| match error {
+        CopyError::Sqlite(error) => failed(error),
+        CopyError::Busy(waited) => {
+            Problem::Locked { path: database.to_owned(), lock: "write lock", holder: None, waited }
+        }
+        CopyError::Cancelled => Problem::Cancelled {},
+    })
+}
+
+/// The copy says nothing of the journal mode: its header was settled.
+fn restore_journal_mode(target: &Connection, mode: &str) -> rusqlite::Result<()> {
+    let now: String = target.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
+    let wal = |mode: &str| mode.eq_ignore_ascii_case("wal");
+    if mode.is_empty() || wal(&now) == wal(mode) {
+        return Ok(()); // the other modes are settings of a connection, not of the file
+    }
+    target
+        .query_row(if wal(mode) { "PRAGMA journal_mode = WAL" } else { "PRAGMA journal_mode = DELETE" }, [], |_| Ok(()))
+}
+
+fn with_cause(problem: &Problem) -> String {
+    match std::error::Error::source(problem) {
+        Some(cause) => format!("{problem}: {cause}"),
+        None => problem.to_string(),
+    }
+}

@@ -1,0 +1,239 @@
+//! Taking a copy: whole, checked and durable under a temporary name before it gets its own.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use rusqlite::Connection;
+use rusqlite::backup::{Backup as Copier, StepResult};
+
+use super::folder::{Backups, Metadata, write_metadata};
+use crate::error::Problem;
+use crate::event::{CancelToken, Emitter, Event};
+use crate::file::{
+    Connector, DatabasePath, Depth, Findings, Purpose, allocate_exclusively, available_bytes, content_hash,
+    create_folder, examine, give_same_access, io_problem, publish, remove_with_sidecars, settle_header, size_of,
+    sqlite_problem,
+};
+
+/// How a copy is to be taken.
+pub(crate) struct Copying<'a> {
+    pub(crate) connector: &'a Connector,
+    pub(crate) database: &'a DatabasePath,
+    pub(crate) emitter: &'a Emitter,
+    pub(crate) cancel: &'a CancelToken,
+    pub(crate) depth: Depth,
+    pub(crate) now: DateTime<Utc>,
+    pub(crate) wait: Duration,
+    pub(crate) reason: &'static str,
+    pub(crate) from: Option<String>,
+    pub(crate) to: Option<String>,
+    pub(crate) app_version: Option<String>,
+    /// SQL to run in the copy before it gets its name.
+    pub(crate) amend: Option<&'static str>,
+    /// Whether damage in the copy refuses it, or is what the copy is kept for.
+    pub(crate) refuse_damage: bool,
+}
+
+/// A copy that is durable.
+#[derive(Debug, Clone)]
+pub(crate) struct Taken {
+    pub(crate) path: PathBuf,
+    pub(crate) name: String,
+    pub(crate) size: u64,
+    pub(crate) hash: String,
+    pub(crate) reused: bool,
+    /// What stood in the database before the run, so that the check after it can tell what is new.
+    pub(crate) findings: Findings,
+}
+
+impl Backups {
+    /// Copies the database. The caller holds its write lock, so the copy is of one moment and no chunk starts again.
+    pub(crate) fn take(&self, copying: &Copying<'_>) -> Result<Taken, Problem> {
+        create_folder(&self.folder).map_err(|source| io_problem(&self.folder, "create", source))?;
+        let partial = self.folder.join(self.names.partial());
+        // What a killed process left; under the launch lock nobody else is making one.
+        remove_with_sidecars(&partial).map_err(|source| io_problem(&partial, "remove", source))?;
+        let taken = self.take_as(&partial, copying);
+        if taken.as_ref().map_or(true, |taken| taken.reused) {
+            // The disk is no fuller than before.
+            let _ = remove_with_sidecars(&partial);
+        }
+        taken
+    }
+
+    fn take_as(&self, partial: &Path, copying: &Copying<'_>) -> Result<Taken, Problem> {
+        let database = copying.database.real();
+        let source = copying.connector.open(database, Purpose::Read, copying.wait)?;
+        let bytes = size_of(&source).map_err(|error| sqlite_problem(database, "read", &error))?;
+        refuse_without_space(&self.folder, bytes)?;
+        copying.emitter.emit(Event::BackupStarted { bytes });
+        let file = allocate_exclusively(partial).map_err(|source| io_problem(partial, "create", source))?;
+        drop(file);
+        if let Some(metadata) = copying.database.metadata() {
+            give_same_access(metadata, partial).map_err(|source| io_problem(partial, "set the mode of", source))?;
+        }
+        self.copy_pages(&source, partial, bytes, copying)?;
+        drop(source);
+        let findings = check_copy(partial, copying)?;
+        settle_header(partial).map_err(|source| io_problem(partial, "sync", source))?;
+        let (size, hash) = content_hash(partial, |_| {
+            if copying.cancel.is_cancelled() { Err(std::io::ErrorKind::Interrupted.into()) } else { Ok(()) }
+        })
+        .map_err(|source| hash_problem(partial, copying, source))?;
+
+        let newest = self.list()?.pop();
+        if let Some(newest) = &newest
+            && newest.size == size
+            // Its content as it is now, not as its metadata says: a copy that rotted is none.
+            && content_hash(&newest.path, |_| Ok(())).is_ok_and(|(_, theirs)| theirs == hash)
+        {
+            let taken = Taken { path: newest.path.clone(), name: newest.name(), size, hash, reused: true, findings };
+            copying.emitter.emit(Event::BackupFinished { path: taken.path.clone(), bytes: size, reused: true });
+            return Ok(taken);
+        }
+
+        let (name, moment) = self.names.next(copying.now, newest.map(|newest| newest.moment));
+        let path = self.folder.join(&name);
+        publish(partial, &path).map_err(|source| io_problem(&path, "rename a copy to", source))?;
+        let metadata = Metadata {
+            format: 1,
+            reason: copying.reason.to_owned(),
+            database: database.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            taken_at: moment.0.and_utc().max(copying.now).to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+            from: copying.from.clone(),
+            to: copying.to.clone(),
+            size,
+            sha256: hash.clone(),
+            app_version: copying.app_version.clone(),
+            run_failed: false,
+        };
+        let _ = write_metadata(&path, &metadata); // for lists; the copy counts without it
+        copying.emitter.emit(Event::BackupFinished { path: path.clone(), bytes: size, reused: false });
+        Ok(Taken { name: name.to_string_lossy().into_owned(), path, size, hash, reused: false, findings })
+    }
+
+    fn copy_pages(
+        &self,
+        source: &Connection,
+        partial: &Path,
+        bytes: u64,
+        copying: &Copying<'_>,
+    ) -> Result<(), Problem> {
+        let mut target = copying.connector.open(partial, Purpose::Write, copying.wait)?;
+        let failed = |error: rusqlite::Error| match sqlite_problem(partial, "copy to", &error) {
+            Problem::Sqlite { source, .. } if source.code & 0xff == rusqlite::ffi::SQLITE_FULL => Problem::NoSpace {
+                path: self.folder.clone(),
+                available: available_bytes(&self.folder).unwrap_or(0),
+                needed: bytes,
+            },
+            // Reading is where damage shows; the file that is damaged is the database.
+            Problem::Corrupt { detail, .. } => Problem::Corrupt { path: copying.database.real().to_owned(), detail },
+            other => other,
+        };
+        // Nobody reads the copy before it is synced as a whole, so SQLite need not sync or journal on the way.
+        target.execute_batch("PRAGMA synchronous = OFF").map_err(failed)?;
+        copy(source, &mut target, copying.wait, copying.cancel, |done, total| {
+            copying.emitter.emit(Event::BackupProgress { done: bytes.min(share(bytes, done, total)), total: bytes });
+        })
+        .map_err(|error| match error {
+            CopyError::Sqlite(error) => failed(error),
+            CopyError::Cancelled => Problem::Cancelled {},
+            CopyError::Busy(waited) => {
+                Problem::Locked { path: copying.database.real().to_owned(), lock: "write lock", holder: None, waited }
+            }
+        })?;
+        if let Some(sql) = copying.amend {
+            // The header as it will be: a log beside the copy would not be found under its name.
+            let amended = target
+                .query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(()))
+                .and_then(|()| target.execute_batch(sql));
+            amended.map_err(failed)?;
+        }
+        target.close().map_err(|(_, error)| failed(error))
+    }
+}
+
+fn share(bytes: u64, done: i32, total: i32) -> u64 {
+    let part = |number: i32| u64::try_from(number).unwrap_or(0);
+    bytes.saturating_mul(part(done)) / part(total).max(1)
+}
+
+/// The copy, and a little for names and metadata.
+fn refuse_without_space(folder: &Path, bytes: u64) -> Result<(), Problem> {
+    const SLACK: u64 = 256 * 1024;
+    let available =
+        available_bytes(folder).map_err(|source| io_problem(folder, "measure the free space of", source))?;
+    let needed = bytes + SLACK;
+    if available < needed {
+        return Err(Problem::NoSpace { path: folder.to_owned(), available, needed });
+    }
+    Ok(())
+}
+
+fn check_copy(partial: &Path, copying: &Copying<'_>) -> Result<Findings, Problem> {
+    let database = copying.database.real();
+    let corrupt = |detail: String| Problem::Corrupt { path: database.to_owned(), detail };
+    let looked = copying.connector.open(partial, Purpose::Read, copying.wait).and_then(|connection| {
+        examine(&connection, &copying.depth).map_err(|error| sqlite_problem(partial, "check", &error))
+    });
+    match looked {
+        Ok(findings) => match findings.damage() {
+            Some(damage) if copying.refuse_damage => Err(corrupt(damage.to_owned())),
+            _ => Ok(findings),
+        },
+        Err(_) if !copying.refuse_damage => Ok(Findings::default()),
+        Err(Problem::Corrupt { detail, .. }) => Err(corrupt(detail)),
+        Err(problem) => Err(problem),
+    }
+}
+
+fn hash_problem(partial: &Path, copying: &Copying<'_>, source: std::io::Error) -> Problem {
+    if copying.cancel.is_cancelled() { Problem::Cancelled {} } else { io_problem(partial, "read", source) }
+}
+
+pub(crate) enum CopyError {
+    Sqlite(rusqlite::Error),
+    Busy(Duration),
+    Cancelled,
+}
+
+/// SQLite's backup API, in chunks, so that there is progress, a way to cancel, and an end to waiting. (rusqlite's own
+/// loop waits for a lock for ever.) `progress` gets pages done and pages in all, about ten times a second.
+pub(crate) fn copy(
+    source: &Connection,
+    target: &mut Connection,
+    wait: Duration,
+    cancel: &CancelToken,
+    mut progress: impl FnMut(i32, i32),
+) -> Result<(), CopyError> {
+    const CHUNK: i32 = 512;
+    let copier = Copier::new(source, target).map_err(CopyError::Sqlite)?;
+    let mut told = Instant::now();
+    let mut blocked: Option<Instant> = None;
+    loop {
+        if cancel.is_cancelled() {
+            return Err(CopyError::Cancelled);
+        }
+        match copier.step(CHUNK).map_err(CopyError::Sqlite)? {
+            StepResult::Done => {
+                let total = copier.progress().pagecount;
+                progress(total, total);
+                return Ok(());
+            }
+            StepResult::Busy | StepResult::Locked => {
+                let since = *blocked.get_or_insert_with(Instant::now);
+                if since.elapsed() >= wait {
+                    return Err(CopyError::Busy(since.elapsed()));
+                }
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            _ => blocked = None,
+        }
+        if told.elapsed() >= Duration::from_millis(100) {
+            told = Instant::now();
+            let now = copier.progress();
+            progress(now.pagecount - now.remaining, now.pagecount);
+        }
+    }
+}

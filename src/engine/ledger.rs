@@ -1,0 +1,99 @@
+//! Writing the ledger: one table of ours, in the same transactions as the data that it speaks of, so that it can be
+//! neither stale nor lost.
+
+use rusqlite::{Connection, params};
+
+use super::settings::{LedgerText, Settings};
+use crate::backup::Taken;
+use crate::migration::{LEDGER_TABLE, Migration};
+
+/// A row of kind `run` a run, of kind `migration` a migration. What is looked at on every launch stands before the texts,
+/// which may fill pages of their own.
+const CREATE: &str = "CREATE TABLE IF NOT EXISTS lifeboat_ledger (
+    id INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,
+    run TEXT NOT NULL,
+    is_open INTEGER NOT NULL DEFAULT 0,
+    version INTEGER,
+    name TEXT,
+    direction TEXT,
+    at TEXT NOT NULL,
+    duration_ms REAL,
+    app_version TEXT,
+    backup TEXT,
+    backup_size INTEGER,
+    backup_hash TEXT,
+    journal_mode TEXT,
+    up TEXT,
+    down TEXT
+)";
+
+/// SQL that closes the open run in a copy of a file in which one stands open: restoring that copy must not look like
+/// another interruption.
+pub(crate) const CLOSE_ALL: &str = "UPDATE lifeboat_ledger SET is_open = 0 WHERE is_open <> 0";
+
+pub(crate) fn create(connection: &Connection) -> rusqlite::Result<()> {
+    // Asked first, so that a ledger with more columns of a later lifeboat is taken as it is.
+    let there =
+        connection.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1")?.exists([LEDGER_TABLE])?;
+    if there { Ok(()) } else { connection.execute_batch(CREATE) }
+}
+
+pub(crate) fn begin_run(
+    connection: &Connection,
+    settings: &Settings,
+    run: &str,
+    copy: Option<&Taken>,
+    journal_mode: &str,
+    open: bool,
+) -> rusqlite::Result<()> {
+    connection.execute(
+        "INSERT INTO lifeboat_ledger (kind, run, is_open, at, app_version, backup, backup_size, backup_hash, journal_mode)
+         VALUES ('run', ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        params![
+            run,
+            open,
+            settings.now(),
+            settings.app_version,
+            copy.map(|copy| &copy.name),
+            copy.map(|copy| i64::try_from(copy.size).unwrap_or(i64::MAX)),
+            copy.map(|copy| &copy.hash),
+            journal_mode,
+        ],
+    )?;
+    Ok(())
+}
+
+pub(crate) fn close_run(connection: &Connection, run: &str) -> rusqlite::Result<()> {
+    connection.execute("UPDATE lifeboat_ledger SET is_open = 0 WHERE kind = 'run' AND run = ?1", [run])?;
+    Ok(())
+}
+
+pub(crate) fn note_migration(
+    connection: &Connection,
+    settings: &Settings,
+    run: &str,
+    migration: &Migration,
+    duration_ms: f64,
+) -> rusqlite::Result<()> {
+    let kept = |text: Option<&str>| match settings.ledger_text {
+        LedgerText::UpTo(bytes) => text.filter(|text| text.len() <= bytes).map(ToOwned::to_owned),
+        LedgerText::Omit => None,
+    };
+    connection
+        .prepare(
+            "INSERT INTO lifeboat_ledger (kind, run, version, name, direction, at, duration_ms, app_version, up, down)
+             VALUES ('migration', ?1, ?2, ?3, 'up', ?4, ?5, ?6, ?7, ?8)",
+        )?
+        .execute(params![
+            run,
+            migration.version(),
+            migration.id(),
+            settings.now(),
+            duration_ms,
+            settings.app_version,
+            kept(migration.sql()),
+            kept(migration.down_sql()),
+        ])?;
+    Ok(())
+}

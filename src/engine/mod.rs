@@ -1,0 +1,29 @@
+//! A run on an open connection: groups, savepoints, the authorizer, the checks. The only caller of refinery's apply.
+
+mod checks;
+mod fingerprint;
+mod foreign_keys;
+mod groups;
+mod ledger;
+mod policy;
+mod run;
+mod scratch;
+mod script;
+mod session;
+mod settings;
+mod split;
+mod statistics;
+mod step;
+mod watch;
+
+pub use settings::{Atomicity, Check, LedgerText, StepContext};
+
+pub(crate) use checks::copy_depth;
+pub(crate) use foreign_keys::{Before, note_all};
+pub(crate) use groups::{group, is_split};
+pub(crate) use ledger::CLOSE_ALL;
+pub(crate) use run::{Failure, Run};
+pub(crate) use scratch::compile;
+pub(crate) use session::{Session, begin_immediate};
+pub(crate) use settings::Settings;
+pub(crate) use watch::Watch;

@@ -1,0 +1,327 @@
+//! A run: its groups one after the other on one connection, and the way back as far as SQLite's own rollback goes.
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::time::Instant;
+
+use super::checks::post_checks;
+use super::fingerprint::{Fingerprint, different_count};
+use super::foreign_keys::{self, Before};
+use super::groups::{Group, is_split};
+use super::ledger;
+use super::policy::Rules;
+use super::session::{Session, begin_immediate, commit};
+use super::settings::{Check, HookFunction, Settings, StepContext};
+use super::statistics;
+use super::step::{Manner, apply, create_history, said, script_rules};
+use super::watch::Touched;
+use crate::backup::Taken;
+use crate::error::Problem;
+use crate::event::Event;
+use crate::file::{Findings, Purpose, sqlite_problem};
+use crate::migration::{HashWidth, Migration};
+use crate::report::{Direction, StepReport, StepState};
+
+/// What a run needs. Its session has the write lock, and foreign keys as the first group wants them.
+pub(crate) struct Run<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) path: &'a Path,
+    pub(crate) id: String,
+    pub(crate) pending: &'a [Migration],
+    pub(crate) groups: &'a [Group],
+    pub(crate) has_history: bool,
+    pub(crate) width: Option<HashWidth>,
+    pub(crate) copy: Option<&'a Taken>,
+    pub(crate) before: Before,
+    pub(crate) journal_mode: String,
+}
+
+/// A run that did not reach its end.
+pub(crate) struct Failure {
+    pub(crate) problem: Problem,
+    pub(crate) results: Vec<StepReport>,
+    /// Something was committed, or the file was seen not to be as it was: the copy is the way back.
+    pub(crate) restore: bool,
+}
+
+/// What is gathered on the way.
+struct Progress {
+    results: Vec<StepReport>,
+    touched: Touched,
+    tables: BTreeSet<String>,
+    analyzed: BTreeSet<String>,
+    fingerprint: Fingerprint,
+    legacy_alter_table: bool,
+    committed: bool,
+}
+
+impl Run<'_> {
+    /// Runs all groups and commits the last one.
+    pub(crate) fn execute(&self, session: &mut Session) -> Result<Vec<StepReport>, Failure> {
+        let failed = |error: rusqlite::Error| sqlite_problem(self.path, "read", &error);
+        let connection = &session.connection;
+        let begin = Fingerprint::of(connection, self.has_history.then_some(self.settings.history_table.as_str()))
+            .and_then(|fingerprint| {
+                Ok(Progress {
+                    fingerprint,
+                    results: Vec::new(),
+                    touched: Touched::default(),
+                    tables: foreign_keys::tables(connection)?,
+                    analyzed: statistics::analyzed(connection)?,
+                    legacy_alter_table: connection.query_row("PRAGMA legacy_alter_table", [], |row| row.get(0))?,
+                    committed: false,
+                })
+            });
+        let mut progress = match begin {
+            Ok(progress) => progress,
+            Err(error) => {
+                let _ = connection.execute_batch("ROLLBACK");
+                let results = pending_reports(self.pending, self.settings);
+                return Err(Failure { problem: failed(error), results, restore: false });
+            }
+        };
+        self.settings.emitter.emit(Event::RunStarted { steps: self.pending.len() });
+        for index in 0..self.groups.len() {
+            if let Err(problem) = self.group(session, index, &mut progress) {
+                return Err(self.go_back(session, problem, progress));
+            }
+        }
+        Ok(progress.results)
+    }
+
+    fn group(&self, session: &Session, index: usize, progress: &mut Progress) -> Result<(), Problem> {
+        let group = &self.groups[index];
+        let connection = &session.connection;
+        let (first, last) = (index == 0, index + 1 == self.groups.len());
+        if !first {
+            session.set_foreign_keys(group.manner.keys_on).map_err(|error| self.failed(&error))?;
+            if !group.manner.bare {
+                begin_immediate(connection, self.settings, self.path)?;
+            }
+        }
+        if !connection.is_autocommit() {
+            self.own(connection, "SAVEPOINT lifeboat_group")?;
+        }
+        if first {
+            self.open_run(connection)?;
+            if group.manner.bare {
+                // The note that a run is open must be durable before the bare file's first statement is.
+                self.commit(connection, progress)?;
+            }
+        }
+        for step in group.steps.clone() {
+            self.step(session, step, group.manner, progress)?;
+        }
+        if last {
+            statistics::renew(connection, &progress.analyzed).map_err(|error| self.failed(&error))?;
+            let nothing = Findings::default();
+            let before = self.copy.map_or(&nothing, |copy| &copy.findings);
+            post_checks(connection, self.settings, &session.watch, self.path, &progress.touched, before)?;
+            if is_split(self.groups) {
+                ledger::close_run(connection, &self.id).map_err(|error| self.failed(&error))?;
+            }
+        }
+        if self.settings.cancel.is_cancelled() {
+            return Err(Problem::Cancelled {});
+        }
+        self.commit(connection, progress)
+    }
+
+    /// History, ledger, and the row of this run: in the transaction of the first group.
+    fn open_run(&self, connection: &rusqlite::Connection) -> Result<(), Problem> {
+        create_history(connection, &self.settings.history_table)?;
+        let open = is_split(self.groups);
+        ledger::create(connection)
+            .and_then(|()| ledger::begin_run(connection, self.settings, &self.id, self.copy, &self.journal_mode, open))
+            .map_err(|error| self.failed(&error))
+    }
+
+    fn commit(&self, connection: &rusqlite::Connection, progress: &mut Progress) -> Result<(), Problem> {
+        commit(connection, self.settings, self.path)?;
+        progress.committed = true;
+        self.settings.emitter.emit(Event::Committed);
+        Ok(())
+    }
+
+    fn step(&self, session: &Session, index: usize, manner: Manner, progress: &mut Progress) -> Result<(), Problem> {
+        let migration = &self.pending[index];
+        let context = StepContext {
+            name: migration.id(),
+            version: migration.version(),
+            index: index + 1,
+            of: self.pending.len(),
+        };
+        let emitter = &self.settings.emitter;
+        if self.settings.cancel.is_cancelled() {
+            return Err(Problem::Cancelled {});
+        }
+        emitter.emit(Event::StepStarted { name: context.name.clone(), index: context.index, of: context.of });
+        let timestamp = self.settings.now();
+        let started = Instant::now();
+        let ran = self.step_in_savepoint(session, migration, manner, &context, progress);
+        let duration = started.elapsed();
+        progress.results.push(StepReport {
+            name: context.name.clone(),
+            direction: Direction::Up,
+            timestamp,
+            duration_ms: duration.as_secs_f64() * 1000.0,
+            success: ran.is_ok(),
+            state: StepState::Applied,
+            error: ran.as_ref().err().map(described),
+        });
+        match &ran {
+            Ok(()) => emitter.emit(Event::StepFinished { name: context.name, duration }),
+            Err(problem) => emitter.emit(Event::StepFailed { name: context.name, reason: described(problem) }),
+        }
+        ran
+    }
+
+    fn step_in_savepoint(
+        &self,
+        session: &Session,
+        migration: &Migration,
+        manner: Manner,
+        context: &StepContext,
+        progress: &mut Progress,
+    ) -> Result<(), Problem> {
+        let connection = &session.connection;
+        let started = Instant::now();
+        if !manner.bare {
+            self.own(connection, "SAVEPOINT lifeboat_step")?;
+        }
+        let _ = session.watch.take_touched();
+        let rules = script_rules(self.settings, migration, manner);
+        self.hooks(session, &rules, &self.settings.before_each, "a `before_each` hook", context)?;
+        apply(connection, self.settings, &session.watch, migration, manner, self.width)?;
+        let rules = script_rules(self.settings, migration, Manner { bare: false, ..manner });
+        self.hooks(session, &rules, &self.settings.after_each, "an `after_each` hook", context)?;
+        // What the text may have switched for itself is not for the next one.
+        connection
+            .pragma_update(None, "legacy_alter_table", progress.legacy_alter_table)
+            .and_then(|()| connection.pragma_update(None, "writable_schema", false))
+            .map_err(|error| self.failed(&error))?;
+        let touched = session.watch.take_touched();
+        progress.touched.add(&touched);
+        foreign_keys::check(
+            connection,
+            &context.name,
+            &touched,
+            &mut progress.tables,
+            &self.before,
+            &self.settings.emitter,
+        )?;
+        let duration_ms = started.elapsed().as_secs_f64() * 1000.0;
+        ledger::note_migration(connection, self.settings, &self.id, migration, duration_ms)
+            .map_err(|error| self.failed(&error))?;
+        if !manner.bare {
+            self.own(connection, "RELEASE lifeboat_step")?;
+        }
+        Ok(())
+    }
+
+    /// The app's hooks, under the same rules as the migration: what they write is checked with it.
+    fn hooks(
+        &self,
+        session: &Session,
+        rules: &Rules,
+        hooks: &[HookFunction],
+        what: &'static str,
+        context: &StepContext,
+    ) -> Result<(), Problem> {
+        for hook in hooks {
+            session.watch.set_rules(rules.clone());
+            let ran = catch_unwind(AssertUnwindSafe(|| hook(&session.connection, context)));
+            session.watch.set_rules(Rules::Own);
+            match ran {
+                Ok(Ok(())) => {}
+                Ok(Err(source)) => {
+                    return Err(Problem::CodeFailed { migration: context.name.clone(), what, source });
+                }
+                Err(payload) => {
+                    let what = format!("{what} of `{}`", context.name);
+                    return Err(Problem::Panicked { what, message: said(&*payload) });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Rolls back what is open, and looks, while the write lock is still held, whether the file is as it was. (After the
+    /// rollback another writer's new row would look like damage.)
+    fn go_back(&self, session: &Session, problem: Problem, mut progress: Progress) -> Failure {
+        session.watch.turn_deaf();
+        progress.touched.add(&session.watch.take_touched());
+        let connection = &session.connection;
+        let mut restore = progress.committed;
+        if !connection.is_autocommit() {
+            if !restore && connection.execute_batch("ROLLBACK TO lifeboat_group").is_ok() {
+                restore = !matches!(self.is_as_it_was(connection, &progress), Ok(true));
+            }
+            // If this fails, closing the connection rolls back, or the next reader does, from the journal.
+            let _ = connection.execute_batch("ROLLBACK");
+        }
+        let state = if restore { StepState::Restored } else { StepState::RolledBack };
+        for result in &mut progress.results {
+            result.state = state;
+        }
+        let done = progress.results.len();
+        progress.results.extend(pending_reports(self.pending.get(done..).unwrap_or_default(), self.settings));
+        if !restore {
+            self.settings.emitter.emit(Event::RolledBack);
+        }
+        Failure { problem, results: progress.results, restore }
+    }
+
+    fn is_as_it_was(&self, connection: &rusqlite::Connection, progress: &Progress) -> Result<bool, Problem> {
+        let failed = |error: rusqlite::Error| self.failed(&error);
+        let history = self.has_history.then_some(self.settings.history_table.as_str());
+        if Fingerprint::of(connection, history).map_err(failed)? != progress.fingerprint {
+            return Ok(false);
+        }
+        let Some(copy) = self.copy else { return Ok(true) };
+        // Counting reads whole tables: for a large file only when the app wants to look closely.
+        let looks = match self.settings.check {
+            Check::Off => false,
+            Check::Auto => copy.size <= 128 * 1024 * 1024,
+            Check::Quick | Check::Full => true,
+        };
+        if !looks {
+            return Ok(true);
+        }
+        let copy = self.settings.connector.open(&copy.path, Purpose::Read, self.settings.wait)?;
+        Ok(different_count(connection, &copy, &progress.touched).map_err(failed)?.is_none())
+    }
+
+    fn own(&self, connection: &rusqlite::Connection, sql: &str) -> Result<(), Problem> {
+        connection.execute_batch(sql).map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&self, error: &rusqlite::Error) -> Problem {
+        sqlite_problem(self.path, "write", error)
+    }
+}
+
+/// A problem with its cause, in one line.
+fn described(problem: &Problem) -> String {
+    match std::error::Error::source(problem) {
+        Some(cause) => format!("{problem}: {cause}"),
+        None => problem.to_string(),
+    }
+}
+
+/// Reports of migrations that did not run.
+fn pending_reports(pending: &[Migration], settings: &Settings) -> Vec<StepReport> {
+    pending
+        .iter()
+        .map(|migration| StepReport {
+            name: migration.id(),
+            direction: Direction::Up,
+            timestamp: settings.now(),
+            duration_ms: 0.0,
+            success: false,
+            state: StepState::Pending,
+            error: None,
+        })
+        .collect()
+}

@@ -1,0 +1,81 @@
+//! A trial before anything is touched: the pending texts are compiled, and run in order, on an empty copy of the schema
+//! in memory. A syntax error or an unknown column is found here. What only rows can tell is not: a constraint that fails
+//! for want of rows says nothing, and ends the trial without a finding.
+
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+use super::policy::Rules;
+use super::script::run_script;
+use super::settings::Settings;
+use super::step::{Manner, script_rules};
+use super::watch::Watch;
+use crate::error::Problem;
+use crate::event::Emitter;
+use crate::migration::{Body, Migration};
+
+/// The trial must not become a second run: a text that works long without any row is left to the run.
+const AT_MOST: Duration = Duration::from_secs(2);
+/// Nor may it fill the memory: pages of the default size.
+const PAGES_AT_MOST: u32 = 32 * 1024;
+
+/// Finds what cannot compile in the pending migrations. `file` is not written.
+pub(crate) fn compile(file: &Connection, settings: &Settings, pending: &[Migration]) -> Result<(), Problem> {
+    // Everything that is not a finding is left to the run, which knows better.
+    let Ok(mut scratch) = settings.connector.memory() else { return Ok(()) };
+    if build(file, &scratch).is_err() {
+        return Ok(()); // a module or a collation that only the app's other code brings
+    }
+    let watch = Watch::new(settings.cancel.clone(), Emitter::default(), Some(AT_MOST));
+    if watch.install(&mut scratch).is_err() {
+        return Ok(());
+    }
+    let started = Instant::now();
+    for migration in pending {
+        let Body::Sql(text) = &migration.body else { return Ok(()) }; // code may do anything, and do it once
+        if started.elapsed() > AT_MOST {
+            return Ok(());
+        }
+        let manner = Manner { bare: migration.directives.no_transaction, keys_on: false };
+        let rules = script_rules(settings, migration, manner);
+        if !manner.bare && scratch.execute_batch("BEGIN").is_err() {
+            return Ok(());
+        }
+        let ran = run_script(&scratch, &watch, &migration.id(), text, &rules, !manner.bare);
+        watch.set_rules(Rules::Own);
+        match ran {
+            Ok(()) => {}
+            Err(stopped) if settings.cancel.is_cancelled() => {
+                drop(stopped);
+                return Err(Problem::Cancelled {});
+            }
+            Err(stopped) if stopped.at_compile => return Err(stopped.problem),
+            Err(_) => return Ok(()),
+        }
+        if !scratch.is_autocommit() && scratch.execute_batch("COMMIT").is_err() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Makes the schema of `file` in `scratch`, tables first, shadow tables by their virtual tables.
+fn build(file: &Connection, scratch: &Connection) -> rusqlite::Result<()> {
+    scratch.execute_batch(&format!("PRAGMA foreign_keys = OFF; PRAGMA max_page_count = {PAGES_AT_MOST}"))?;
+    let encoding: String = file.query_row("PRAGMA encoding", [], |row| row.get(0))?;
+    scratch.pragma_update(None, "encoding", encoding)?;
+    let mut statement = file.prepare(
+        "SELECT sql FROM sqlite_schema
+         WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+           AND NOT (type = 'table' AND lower(name) IN (SELECT lower(name) FROM pragma_table_list WHERE type = 'shadow'))
+         ORDER BY CASE type WHEN 'table' THEN sql LIKE 'create virtual%' WHEN 'index' THEN 2 WHEN 'view' THEN 3 ELSE 4 END,
+                  rowid",
+    )?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        scratch.execute_batch(&row.get::<_, String>(0)?)?;
+    }
+    let analyzed = file.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_stat1'")?.exists([])?;
+    if analyzed { scratch.execute_batch("ANALYZE") } else { Ok(()) }
+}

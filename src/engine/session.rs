@@ -1,0 +1,109 @@
+//! The connection of a run: what it is set to, and the two moments at which others can be in its way.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+use super::settings::Settings;
+use super::watch::Watch;
+use crate::error::Problem;
+use crate::event::Event;
+use crate::file::{Purpose, is_busy, sqlite_problem};
+
+/// How long SQLite itself waits at a time, where we wait around it and listen for cancellation.
+const TURN: Duration = Duration::from_millis(50);
+
+/// A connection that is watched.
+pub(crate) struct Session {
+    pub(crate) connection: Connection,
+    pub(crate) watch: Arc<Watch>,
+}
+
+impl Session {
+    /// Opens the file for a run. It must exist.
+    pub(crate) fn open(settings: &Settings, path: &Path) -> Result<Self, Problem> {
+        let connection = settings.connector.open(path, Purpose::Write, settings.wait)?;
+        let failed = |error: rusqlite::Error| sqlite_problem(path, "prepare a connection to", &error);
+        let mut session = Self::over(settings, connection).map_err(failed)?;
+        if session.connection.is_readonly("main").map_err(failed)? {
+            return Err(Problem::ReadOnly { path: path.to_owned(), why: "its permissions do not allow it".to_owned() });
+        }
+        // EXTRA: with a rollback journal, FULL is consistent but not durable when COMMIT returns: the journal's removal
+        // is not synced, and a power cut brings the journal back. `fullfsync` is macOS's real sync (not run there).
+        session.connection.execute_batch("PRAGMA synchronous = EXTRA; PRAGMA fullfsync = 1").map_err(failed)?;
+        session.empty_log();
+        Ok(session)
+    }
+
+    /// Watches a connection that somebody else opened.
+    pub(crate) fn over(settings: &Settings, mut connection: Connection) -> rusqlite::Result<Self> {
+        let watch = Watch::new(settings.cancel.clone(), settings.emitter.clone(), settings.statement_limit);
+        watch.install(&mut connection)?;
+        Ok(Session { connection, watch })
+    }
+
+    /// Moves the write-ahead log into the file, if nobody is in the way: a shorter log makes a smaller copy to restore.
+    /// Without waiting: behind a reader it would wait out the whole deadline.
+    fn empty_log(&mut self) {
+        let _ = self.connection.busy_timeout(Duration::ZERO);
+        let _ = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    }
+
+    /// Foreign keys on or off: outside a transaction, for inside one the pragma does nothing.
+    pub(crate) fn set_foreign_keys(&self, on: bool) -> rusqlite::Result<()> {
+        self.connection.pragma_update(None, "foreign_keys", on)
+    }
+
+    pub(crate) fn journal_mode(&self) -> rusqlite::Result<String> {
+        self.connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))
+    }
+}
+
+/// Takes SQLite's write lock, and waits for it.
+pub(crate) fn begin_immediate(connection: &Connection, settings: &Settings, path: &Path) -> Result<(), Problem> {
+    patiently(connection, settings, path, "BEGIN IMMEDIATE", "begin a transaction on", true)
+}
+
+/// Commits. With a rollback journal, a reader makes COMMIT wait; the transaction stays open meanwhile.
+pub(crate) fn commit(connection: &Connection, settings: &Settings, path: &Path) -> Result<(), Problem> {
+    patiently(connection, settings, path, "COMMIT", "commit to", true)
+}
+
+fn patiently(
+    connection: &Connection,
+    settings: &Settings,
+    path: &Path,
+    sql: &str,
+    action: &'static str,
+    tell: bool,
+) -> Result<(), Problem> {
+    let started = Instant::now();
+    let mut told = !tell;
+    let failed = |error: &rusqlite::Error| sqlite_problem(path, action, error);
+    connection.busy_timeout(TURN).map_err(|error| failed(&error))?;
+    loop {
+        match connection.execute_batch(sql) {
+            Ok(()) => break,
+            Err(error) if is_busy(&error) => {
+                if settings.cancel.is_cancelled() {
+                    return Err(Problem::Cancelled {});
+                }
+                let waited = started.elapsed();
+                if waited >= settings.wait {
+                    return Err(Problem::Locked { path: path.to_owned(), lock: "write lock", holder: None, waited });
+                }
+                if !told {
+                    told = true;
+                    settings.emitter.emit(Event::Waiting { lock: "write lock", holder: None, at_most: settings.wait });
+                }
+                // A deadlock that SQLite sees is reported at once, without the time-out.
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            Err(error) => return Err(failed(&error)),
+        }
+    }
+    // Inside a statement, SQLite waits by itself (a page cache that spills meets readers).
+    connection.busy_timeout(settings.wait).map_err(|error| failed(&error))
+}

@@ -1,0 +1,225 @@
+//! One migration: its text or code, then its history row, through refinery.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use refinery_core::traits::sync::{Migrate, Query, Transaction, migrate};
+use refinery_core::{Migration as TheirMigration, SchemaVersion, Target};
+use rusqlite::Connection;
+
+use super::policy::Rules;
+use super::script::run_script;
+use super::settings::Settings;
+use super::watch::Watch;
+use crate::error::{Problem, SqliteCause};
+use crate::migration::{Body, HashWidth, LEDGER_TABLE, Migration, checksum};
+
+/// How a migration runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Manner {
+    /// Outside any transaction of ours.
+    pub(crate) bare: bool,
+    pub(crate) keys_on: bool,
+}
+
+/// What of refinery's two parts is done by the one call that it makes.
+enum Work<'a> {
+    /// refinery's own statements.
+    Statements,
+    /// First the migration, then refinery's history row.
+    Migration { migration: &'a Migration, settings: &'a Settings, watch: &'a Watch, manner: Manner },
+}
+
+/// What refinery gets for a connection. We own the transaction around it; refinery's own implementation commits a
+/// migration and its history row one after the other.
+struct Applier<'a> {
+    connection: &'a Connection,
+    work: Work<'a>,
+    problem: Option<Problem>,
+}
+
+/// Goes through refinery's error and back; the problem itself waits in the [`Applier`].
+#[derive(Debug)]
+struct Halted;
+
+impl fmt::Display for Halted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("halted")
+    }
+}
+
+impl std::error::Error for Halted {}
+
+impl Transaction for Applier<'_> {
+    type Error = Halted;
+
+    fn execute<'a, T: Iterator<Item = &'a str>>(&mut self, queries: T) -> Result<usize, Halted> {
+        let mut done = 0;
+        for query in queries {
+            let ran = match &self.work {
+                Work::Migration { migration, settings, watch, manner } if done == 0 => {
+                    run_body(self.connection, settings, watch, migration, *manner)
+                }
+                _ => self.connection.execute_batch(query).map_err(|error| sqlite(&error)),
+            };
+            ran.map_err(|problem| {
+                self.problem = Some(problem);
+                Halted
+            })?;
+            done += 1;
+        }
+        Ok(done)
+    }
+}
+
+impl Query<Vec<TheirMigration>> for Applier<'_> {
+    /// refinery's reader panics on a damaged table; ours has read it before.
+    fn query(&mut self, _: &str) -> Result<Vec<TheirMigration>, Halted> {
+        Err(Halted)
+    }
+}
+
+impl Migrate for Applier<'_> {}
+
+fn sqlite(error: &rusqlite::Error) -> Problem {
+    Problem::Sqlite { path: "the history".into(), action: "write", source: SqliteCause::from(error) }
+}
+
+/// Makes refinery's history table, if it is not there.
+pub(crate) fn create_history(connection: &Connection, table: &str) -> Result<(), Problem> {
+    let mut applier = Applier { connection, work: Work::Statements, problem: None };
+    applier
+        .assert_migrations_table(table)
+        .map(drop)
+        .map_err(|error| applier.problem.take().unwrap_or_else(|| foreign(&error)))
+}
+
+/// Runs a migration and writes its history row. In a bare group the row gets a transaction of its own, which stays open.
+pub(crate) fn apply(
+    connection: &Connection,
+    settings: &Settings,
+    watch: &Watch,
+    migration: &Migration,
+    manner: Manner,
+    width: Option<HashWidth>,
+) -> Result<(), Problem> {
+    let text = migration.hashed_text().unwrap_or_default();
+    let theirs = TheirMigration::unapplied(&migration.id(), text).map_err(|error| foreign(&error))?;
+    if i64::from(theirs.version()) != migration.version() || theirs.name() != migration.name() {
+        return Err(Problem::BadMigration {
+            path: migration.origin.clone(),
+            why: format!("refinery would call it `{theirs}`"),
+            right: None,
+        });
+    }
+    let table = &settings.history_table;
+    let mut applier =
+        Applier { connection, work: Work::Migration { migration, settings, watch, manner }, problem: None };
+    migrate(&mut applier, vec![theirs], Target::Latest, table, true)
+        .map_err(|error| applier.problem.take().unwrap_or_else(|| foreign(&error)))?;
+    if let Some(width) = width {
+        // The table belongs to an app whose refinery hashes versions in another width; it must know the row again.
+        let checksum = checksum(migration.name(), migration.version(), text, width).to_string();
+        connection
+            .execute(
+                &format!("UPDATE \"{table}\" SET checksum = ?1 WHERE version = ?2"),
+                (checksum, migration.version()),
+            )
+            .map_err(|error| sqlite(&error))?;
+    }
+    Ok(())
+}
+
+fn foreign(error: &refinery_core::Error) -> Problem {
+    Problem::Unsupported { what: format!("refinery: {error}") }
+}
+
+fn run_body(
+    connection: &Connection,
+    settings: &Settings,
+    watch: &Watch,
+    migration: &Migration,
+    manner: Manner,
+) -> Result<(), Problem> {
+    let rules = script_rules(settings, migration, manner);
+    let id = migration.id();
+    match &migration.body {
+        Body::Sql(text) => {
+            run_script(connection, watch, &id, text, &rules, !manner.bare).map_err(|stopped| stopped.problem)?;
+        }
+        Body::Code { run, .. } => {
+            watch.set_rules(rules);
+            watch.statement_begins(&id, 1);
+            // A panic unwinds to here and becomes a failure of this step. (With `panic = "abort"` it is a crash, and
+            // the next launch's business.) What the closure saw is not looked at again.
+            let ran = catch_unwind(AssertUnwindSafe(|| run(connection)));
+            watch.statement_ended();
+            watch.set_rules(Rules::Own);
+            let refusal = watch.take_refusal();
+            match ran {
+                Err(payload) => {
+                    return Err(Problem::Panicked { what: format!("migration `{id}`"), message: said(&*payload) });
+                }
+                Ok(Err(_)) if watch.is_cancelled() => return Err(Problem::Cancelled {}),
+                Ok(Err(source)) => return Err(Problem::CodeFailed { migration: id, what: "the step", source }),
+                Ok(Ok(())) => {}
+            }
+            // A `ROLLBACK` that it tried and passed over: it believes to have undone what we would commit.
+            if let Some(refusal) = refusal {
+                let source = format!("{} was refused, and the step went on", refusal.what).into();
+                return Err(Problem::CodeFailed { migration: id, what: "the step", source });
+            }
+            if connection.is_autocommit() {
+                let source = "the step ended the transaction".into();
+                return Err(Problem::CodeFailed { migration: id, what: "the step", source });
+            }
+        }
+        // The plan refuses these before anything runs.
+        Body::Elsewhere => {
+            return Err(Problem::Unsupported { what: format!("`{id}` is compiled into another binary") });
+        }
+    }
+    if manner.bare {
+        let left_open = !connection.is_autocommit();
+        if left_open {
+            return Err(Problem::Unsupported {
+                what: format!("migration `{id}` leaves a transaction open at its end"),
+            });
+        }
+        super::session::begin_immediate(connection, settings, std::path::Path::new(&id))?;
+    }
+    Ok(())
+}
+
+/// What this migration may do.
+pub(crate) fn script_rules(settings: &Settings, migration: &Migration, manner: Manner) -> Rules {
+    let mut rules = plain_rules(settings);
+    if let Rules::Script { bare, keys_on, allowed, .. } = &mut rules {
+        (*bare, *keys_on) = (manner.bare, manner.keys_on);
+        allowed.extend(migration.directives.allow.iter().cloned());
+    }
+    rules
+}
+
+/// What foreign code may do inside the run's transaction.
+pub(crate) fn plain_rules(settings: &Settings) -> Rules {
+    Rules::Script {
+        bare: false,
+        keys_on: false,
+        vacuum: false,
+        allowed: settings.allow.clone(),
+        protected: [settings.history_table.to_lowercase(), LEDGER_TABLE.to_owned()],
+    }
+}
+
+/// The message of a panic.
+pub(crate) fn said(payload: &(dyn std::any::Any + Send)) -> String {
+    payload
+        .downcast_ref::<&str>()
+        .map(ToString::to_string)
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "(no message)".to_owned())
+}
+
+// The version in refinery's own width; checked against ours when the migration is made.
+const _: () = assert!(size_of::<SchemaVersion>() == 4 || size_of::<SchemaVersion>() == 8);

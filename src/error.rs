@@ -1,0 +1,396 @@
+//! What can go wrong, said so that a user can act on it: what happened, the state of the file, what to do next.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::report::{Outcome, StepReport};
+
+/// The cause of a failure in code that lifeboat was given: a Rust step, a check, a hook.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What SQLite said, without the SQL that it said it about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SqliteCause {
+    /// SQLite's message, such as `UNIQUE constraint failed: person.email`.
+    pub message: String,
+    /// SQLite's extended result code, such as 2067; see <https://sqlite.org/rescode.html>.
+    pub code: i32,
+}
+
+impl fmt::Display for SqliteCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (SQLite code {})", self.message, self.code)
+    }
+}
+
+impl std::error::Error for SqliteCause {}
+
+impl From<&rusqlite::Error> for SqliteCause {
+    fn from(error: &rusqlite::Error) -> Self {
+        match error {
+            rusqlite::Error::SqliteFailure(failure, message) => SqliteCause {
+                message: message.clone().unwrap_or_else(|| failure.to_string()),
+                code: failure.extended_code,
+            },
+            // Its own text repeats the whole statement, which may have megabytes.
+            rusqlite::Error::SqlInputError { error, msg, .. } => {
+                SqliteCause { message: msg.clone(), code: error.extended_code }
+            }
+            other => SqliteCause { message: other.to_string(), code: 1 },
+        }
+    }
+}
+
+/// A place in a migration's text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Location {
+    /// The statement's number, from 1.
+    pub statement: usize,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in characters, from 1.
+    pub column: usize,
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, column {} (statement {})", self.line, self.column, self.statement)
+    }
+}
+
+macro_rules! problems {
+    ($($(#[$doc:meta])* $name:ident = $kind:literal $text:tt { $($(#[$fattr:meta])* $field:ident : $ty:ty,)* })*) => {
+        /// What went wrong, with its facts.
+        #[derive(Debug, thiserror::Error)]
+        #[non_exhaustive]
+        #[allow(missing_docs)] // the fields are what the message says
+        pub enum Problem {
+            $($(#[$doc])* #[error $text] $name { $($(#[$fattr])* $field: $ty,)* },)*
+        }
+
+        /// The kind of an error, for a program to match on. In JSON the kebab-case name.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum ErrorKind {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl ErrorKind {
+            /// Every kind there is, in the order of the documentation.
+            pub const ALL: &[ErrorKind] = &[$(ErrorKind::$name,)*];
+
+            /// The name in JSON and logs.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(ErrorKind::$name => $kind,)* }
+            }
+        }
+
+        impl Problem {
+            /// The kind of this problem.
+            #[must_use]
+            pub fn kind(&self) -> ErrorKind {
+                match self { $(Problem::$name { .. } => ErrorKind::$name,)* }
+            }
+        }
+    };
+}
+
+problems! {
+    /// There is no such file, where one is read.
+    NotFound = "not-found" ("there is no database `{}`", .path.display()) { path: PathBuf, near: Vec<PathBuf>, }
+    /// The path names something that cannot be a database: a folder, a device, an empty name.
+    NotAFile = "not-a-file" ("`{}` is {what}, not a database file", .path.display()) { path: PathBuf, what: &'static str, }
+    /// A symbolic link whose target does not exist.
+    DanglingLink = "dangling-link" ("`{}` is a link to `{}`, which does not exist", .path.display(), .target.display()) { path: PathBuf, target: PathBuf, }
+    /// The file's content is not a SQLite database; or it is encrypted, and no key was given.
+    NotADatabase = "not-a-database" ("`{}` is not a SQLite database, or it is encrypted", .path.display()) { path: PathBuf, }
+    /// SQLite finds the file damaged.
+    Corrupt = "corrupt" ("`{}` is damaged: {detail}", .path.display()) { path: PathBuf, detail: String, }
+    /// The file, or its folder, cannot be written.
+    ReadOnly = "read-only" ("`{}` cannot be written: {why}", .path.display()) { path: PathBuf, why: String, }
+    /// Another process held a lock for longer than the time-out.
+    Locked = "locked" ("`{}` is in use: the {lock} was not free within {:.1} s", .path.display(), .waited.as_secs_f64()) { path: PathBuf, lock: &'static str, holder: Option<u32>, waited: Duration, }
+    /// An operating-system error.
+    Io = "io" ("cannot {action} `{}`", .path.display()) { path: PathBuf, action: &'static str, #[source] source: std::io::Error, }
+    /// A SQLite error outside any migration.
+    Sqlite = "sqlite" ("SQLite cannot {action} `{}`", .path.display()) { path: PathBuf, action: &'static str, #[source] source: SqliteCause, }
+    /// The disk has too little room for the copy.
+    NoSpace = "no-space" ("`{}` has {} free, and the backup needs {}", .path.display(), mebibytes(*.available), mebibytes(*.needed)) { path: PathBuf, available: u64, needed: u64, }
+    /// The copy could not be taken, or is not what it should be.
+    BackupFailed = "backup-failed" ("the backup of `{}` failed: {why}", .path.display()) { path: PathBuf, why: String, }
+    /// The file was migrated by a newer version of the app.
+    Newer = "newer" ("`{}` is newer than this app: it has {}, this app knows up to {newest_known}", .path.display(), names(.migrations)) { path: PathBuf, migrations: Vec<String>, newest_known: String, }
+    /// A migration was applied with another text or name.
+    Divergent = "divergent" ("applied with another text than this app has: {}", names(.migrations)) { migrations: Vec<String>, }
+    /// A migration was applied that the app does not have.
+    Missing = "missing" ("applied, but unknown to this app: {}", names(.migrations)) { migrations: Vec<String>, }
+    /// Two migrations have the same version.
+    DuplicateVersion = "duplicate-version" ("`{first}` and `{second}` have the same version") { first: String, second: String, }
+    /// A pending `V` migration is older than one that was applied.
+    OutOfOrder = "out-of-order" ("pending, but older than `{newest_applied}`, which is applied: {}", names(.migrations)) { migrations: Vec<String>, newest_applied: String, }
+    /// A file in the migrations folder cannot be a migration as it is.
+    BadMigration = "bad-migration" ("`{}` cannot be used as a migration: {why}", .path.display()) { path: PathBuf, why: String, right: Option<String>, }
+    /// The migrations folder cannot be read.
+    NoMigrations = "no-migrations" ("cannot read the migrations in `{}`", .path.display()) { path: PathBuf, #[source] source: std::io::Error, }
+    /// The version asked for is none of the app's, or the file is past it.
+    UnknownTarget = "unknown-target" ("cannot migrate to version {version}: {why}") { version: i64, why: String, }
+    /// The history or the ledger in the file cannot be understood.
+    BadHistory = "bad-history" ("`{table}` in `{}` cannot be understood: {why}", .path.display()) { path: PathBuf, table: String, why: String, }
+    /// A statement of a migration failed.
+    StepFailed = "step-failed" ("migration `{migration}` failed at {at}") { migration: String, at: Location, #[source] source: SqliteCause, }
+    /// A statement that lifeboat does not run unless it is allowed by name.
+    StatementRefused = "statement-refused" ("migration `{migration}` at {at}: {what} is not allowed inside a migration") { migration: String, at: Location, what: String, allow: Option<String>, }
+    /// A migration ended the transaction that it ran in, as `INSERT OR ROLLBACK` does.
+    TransactionEnded = "transaction-ended" ("migration `{migration}` ended the transaction at {at}") { migration: String, at: Location, #[source] source: SqliteCause, }
+    /// A Rust step or a hook returned an error.
+    CodeFailed = "code-failed" ("{what} failed in migration `{migration}`") { migration: String, what: &'static str, #[source] source: BoxError, }
+    /// A Rust step, a hook or a check panicked.
+    Panicked = "panicked" ("{what} panicked: {message}") { what: String, message: String, }
+    /// A migration left rows that refer to nothing.
+    ForeignKey = "foreign-key" ("migration `{migration}` leaves {} in `{child}` that refer to no row of `{parent}`{}", counted(*.count), rows(.rowids)) { migration: String, child: String, parent: String, rowids: Vec<i64>, count: usize, cascade: bool, }
+    /// A check after the migrations failed.
+    CheckFailed = "check-failed" ("the check `{check}` failed: {detail}") { check: String, detail: String, }
+    /// A statement ran for longer than the limit.
+    TimedOut = "timed-out" ("migration `{migration}` at {at} ran for longer than {:.1} s", .limit.as_secs_f64()) { migration: String, at: Location, limit: Duration, }
+    /// The caller cancelled.
+    Cancelled = "cancelled" ("cancelled") { }
+    /// A run was cut off, and its copy cannot be put back.
+    NeedsRecovery = "needs-recovery" ("a run on `{}` was cut off, and its backup `{backup}` cannot be put back: {why}", .path.display()) { path: PathBuf, backup: String, why: String, }
+    /// What was asked for contradicts itself.
+    Unsupported = "unsupported" ("{what}") { what: String, }
+    /// The configuration cannot be used.
+    Config = "config" ("{what}") { what: String, }
+}
+
+fn names(migrations: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let mut text = migrations.iter().take(SHOWN).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    if migrations.len() > SHOWN {
+        text.push_str(&format!(" and {} more", migrations.len() - SHOWN));
+    }
+    text
+}
+
+fn counted(rows: usize) -> String {
+    if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") }
+}
+
+fn rows(rowids: &[i64]) -> String {
+    if rowids.is_empty() {
+        return String::new();
+    }
+    let list = rowids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    format!(" (rowids {list})")
+}
+
+fn mebibytes(bytes: u64) -> String {
+    // Rounded up for a need, and never "0" for something.
+    format!("{} MiB", bytes.div_ceil(1024 * 1024))
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl serde::Serialize for ErrorKind {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// A failed call: what went wrong, the state that the user's file is in, and what to do next.
+///
+/// The text is the problem's alone; its cause is in [`source`](std::error::Error::source).
+#[derive(Debug)]
+pub struct Error(Box<Facts>);
+
+#[derive(Debug)]
+struct Facts {
+    problem: Problem,
+    outcome: Outcome,
+    backup: Option<PathBuf>,
+    recovered: bool,
+    results: Vec<StepReport>,
+}
+
+/// The result of every fallible call of the library.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    pub(crate) fn new(problem: Problem, outcome: Outcome) -> Self {
+        Error(Box::new(Facts { problem, outcome, backup: None, recovered: false, results: Vec::new() }))
+    }
+
+    pub(crate) fn with_backup(mut self, backup: Option<PathBuf>) -> Self {
+        self.0.backup = backup;
+        self
+    }
+
+    pub(crate) fn with_results(mut self, results: Vec<StepReport>) -> Self {
+        self.0.results = results;
+        self
+    }
+
+    pub(crate) fn with_recovered(mut self, recovered: bool) -> Self {
+        self.0.recovered |= recovered;
+        self
+    }
+
+    /// The kind, for a program to match on.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.problem.kind()
+    }
+
+    /// What went wrong, with its facts.
+    #[must_use]
+    pub fn problem(&self) -> &Problem {
+        &self.0.problem
+    }
+
+    /// The state of the user's file.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        self.0.outcome
+    }
+
+    /// The copy of the file as it was before the run, where one was taken.
+    #[must_use]
+    pub fn backup(&self) -> Option<&Path> {
+        self.0.backup.as_deref()
+    }
+
+    /// Whether a run that was cut off earlier was found and undone before this failure.
+    #[must_use]
+    pub fn recovered(&self) -> bool {
+        self.0.recovered
+    }
+
+    /// The migrations of the run, with what became of each.
+    #[must_use]
+    pub fn results(&self) -> &[StepReport] {
+        &self.0.results
+    }
+
+    /// One sentence about the state of the file, for people.
+    #[must_use]
+    pub fn state(&self) -> String {
+        let kept = |what: &str| match &self.0.backup {
+            Some(path) => format!("{what}; copy kept: `{}`", path.display()),
+            None => what.to_owned(),
+        };
+        match self.0.outcome {
+            Outcome::Untouched | Outcome::UpToDate => "the file is as it was (nothing was changed)".to_owned(),
+            Outcome::RolledBack => format!("the file is as it was ({})", kept("rolled back")),
+            Outcome::Restored => format!("the file is as it was ({})", kept("restored from its backup")),
+            Outcome::NeedsRecovery => {
+                format!("the file is between two schemas ({})", kept("its backup could not be put back"))
+            }
+            Outcome::Created | Outcome::Migrated | Outcome::Reverted => "the file is migrated".to_owned(),
+        }
+    }
+
+    /// What to do next, where there is something to say.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        hint(&self.0.problem)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.problem.fmt(f)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        std::error::Error::source(&self.0.problem)
+    }
+}
+
+/// A refusal before anything was changed.
+impl From<Problem> for Error {
+    fn from(problem: Problem) -> Self {
+        Error::new(problem, Outcome::Untouched)
+    }
+}
+
+fn hint(problem: &Problem) -> Option<String> {
+    Some(match problem {
+        Problem::NotFound { near, .. } if !near.is_empty() => {
+            let list = near.iter().map(|path| format!("`{}`", path.display())).collect::<Vec<_>>();
+            format!("near it there is {}", list.join(", "))
+        }
+        Problem::NotFound { .. } => "check the path; only `migrate` creates a database".to_owned(),
+        Problem::NotAFile { .. } | Problem::Io { .. } => return None,
+        Problem::DanglingLink { .. } => "make the target, or remove the link".to_owned(),
+        Problem::NotADatabase { .. } => {
+            "if it is encrypted, set the key in `on_connect`; if it was overwritten, put a backup back".to_owned()
+        }
+        Problem::Corrupt { .. } => {
+            "put the newest backup that is whole back; `sqlite3 FILE .recover` saves what can be \
+             read of the damaged one"
+                .to_owned()
+        }
+        Problem::ReadOnly { .. } => "give the file and its folder to the user that runs the app".to_owned(),
+        Problem::Locked { holder: Some(pid), .. } => {
+            format!("process {pid} is migrating it; wait longer, or look at what it does")
+        }
+        Problem::Locked { .. } => "close the other program that writes to it, or wait longer".to_owned(),
+        Problem::Sqlite { source, .. } if source.code & 0xff == rusqlite::ffi::SQLITE_FULL => {
+            "free some disk space and start again".to_owned()
+        }
+        Problem::Sqlite { .. } => return None,
+        Problem::NoSpace { .. } => "free some disk space and start again".to_owned(),
+        Problem::BackupFailed { .. } => "nothing was migrated, because nothing could be gone back to".to_owned(),
+        Problem::Newer { .. } => "start the newer version of the app, or put an older backup back".to_owned(),
+        Problem::Divergent { .. } => {
+            "an applied migration must not be changed; put its text back, and write a new one".to_owned()
+        }
+        Problem::Missing { .. } => "put the missing files back into the migrations".to_owned(),
+        Problem::DuplicateVersion { .. } => "give one of them the next version".to_owned(),
+        Problem::OutOfOrder { .. } => {
+            "give them versions after the newest one, or begin their names with `U` if their order does not matter"
+                .to_owned()
+        }
+        Problem::BadMigration { right: Some(right), .. } => format!("the right name would be `{right}`"),
+        Problem::BadMigration { right: None, .. } => return None,
+        Problem::NoMigrations { .. } => "`--migrations DIR` names the folder".to_owned(),
+        Problem::UnknownTarget { .. } => "`lifeboat status` lists the versions".to_owned(),
+        Problem::BadHistory { .. } => "compare it with the history in the newest backup".to_owned(),
+        Problem::StepFailed { source, .. } if source.code & 0xff == rusqlite::ffi::SQLITE_FULL => {
+            "free some disk space and start again".to_owned()
+        }
+        Problem::StepFailed { .. } | Problem::CodeFailed { .. } | Problem::Panicked { .. } => {
+            "mend the migration and run again; `lifeboat status --sql` shows what is pending".to_owned()
+        }
+        Problem::StatementRefused { allow: Some(name), .. } => format!(
+            "`-- lifeboat: allow {name}` at the head of the file, `--allow {name}` or `Migrator::allow(\"{name}\")` \
+             allows it"
+        ),
+        Problem::StatementRefused { allow: None, .. } => {
+            "the run is one transaction, which lifeboat alone ends".to_owned()
+        }
+        Problem::TransactionEnded { .. } => {
+            "`OR ROLLBACK` and `RAISE(ROLLBACK)` end the whole run; use `OR ABORT` or `RAISE(ABORT)`".to_owned()
+        }
+        Problem::ForeignKey { cascade: true, .. } => "foreign keys are off while a migration runs, so nothing \
+             cascades: delete the children too, or begin the file with `-- lifeboat: foreign-keys on`"
+            .to_owned(),
+        Problem::ForeignKey { .. } => "mend the rows in the migration, before or after the change".to_owned(),
+        Problem::CheckFailed { .. } => "mend the migration so that the check holds".to_owned(),
+        Problem::TimedOut { .. } => "give it more time, or split the migration".to_owned(),
+        Problem::Cancelled {} => "run again when it suits; nothing is lost".to_owned(),
+        Problem::NeedsRecovery { .. } => RECIPE.to_owned(),
+        Problem::Unsupported { .. } | Problem::Config { .. } => return None,
+    })
+}
+
+/// How a person puts a copy back without lifeboat.
+const RECIPE: &str = "`lifeboat recover` tries again. By hand: stop the app, move the database and its `-wal`, `-shm` \
+     and `-journal` files aside together, then copy a backup to the database's place";

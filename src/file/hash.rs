@@ -1,0 +1,52 @@
+//! What a copy contains, as one number that does not change when nothing does.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use super::durable::sync_file;
+
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+
+/// Bytes of the header that move by themselves (<https://sqlite.org/fileformat2.html#the_database_header>): read and
+/// write version, change counter, schema cookie (which the backup API counts up), version-valid-for, writer's version.
+const MOVING: &[std::ops::Range<usize>] = &[18..20, 24..28, 40..44, 92..100];
+
+/// SHA-256 of a file, in hexadecimal, with the moving bytes of SQLite's header taken as zero; and its size in bytes.
+pub(crate) fn content_hash(path: &Path, mut progress: impl FnMut(u64) -> io::Result<()>) -> io::Result<(u64, String)> {
+    let mut file = File::open(path)?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0_u8; 256 * 1024];
+    let mut size = 0_u64;
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            break;
+        }
+        if size == 0 && buffer[..read].starts_with(MAGIC) {
+            for byte in MOVING.iter().cloned().flatten().filter(|byte| *byte < read) {
+                buffer[byte] = 0;
+            }
+        }
+        hasher.update(&buffer[..read]);
+        size += read as u64;
+        progress(size)?;
+    }
+    let digest = hasher.finalize();
+    Ok((size, digest.iter().map(|byte| format!("{byte:02x}")).collect()))
+}
+
+/// Marks a copy as one without a write-ahead log, so that opening it, even for reading, makes no `-wal` and `-shm`;
+/// then syncs it. A file that does not begin as SQLite's do (encrypted) keeps its bytes.
+pub(crate) fn settle_header(path: &Path) -> io::Result<()> {
+    let mut file = OpenOptions::new().read(true).write(true).open(path)?;
+    let mut start = [0_u8; 20];
+    let whole = file.read_exact(&mut start).is_ok();
+    if whole && start.starts_with(MAGIC) && start[18..20] != [1, 1] {
+        file.seek(SeekFrom::Start(18))?;
+        file.write_all(&[1, 1])?;
+    }
+    sync_file(&file) // content before name: see `sync_file`
+}

@@ -1,0 +1,84 @@
+//! The launch lock: one process at a time brings a database to its schema.
+//!
+//! It is an operating-system lock on a file that is created once and never deleted: deleting it would let two
+//! processes hold locks on two files of one name. The kernel frees it when its holder dies, so it cannot be stale;
+//! its content (the holder's process id) is for a message and never for a decision.
+
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::durable::give_same_access;
+use super::identity::io_problem;
+use crate::error::Problem;
+
+/// Held until dropped.
+#[derive(Debug)]
+pub(crate) struct LaunchLock(#[allow(dead_code)] File);
+
+impl LaunchLock {
+    /// Waits for the lock until `at_most` has passed or `cancelled` says so. `on_wait` is called once, when it is
+    /// not free at once, with the holder's process id.
+    pub(crate) fn acquire(
+        path: &Path,
+        database: &Path,
+        like: Option<&Metadata>,
+        at_most: Duration,
+        on_wait: impl FnOnce(Option<u32>),
+        cancelled: impl Fn() -> bool,
+    ) -> Result<Self, Problem> {
+        let new = !path.exists();
+        let mut file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(|source| {
+                match source.kind() {
+                    std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+                        Problem::ReadOnly {
+                            path: database.to_owned(),
+                            why: format!("no file can be made in its folder ({source})"),
+                        }
+                    }
+                    _ => io_problem(path, "create", source),
+                }
+            })?;
+        if let (true, Some(like)) = (new, like) {
+            // Whoever may open the database must be able to take its lock.
+            let _ = give_same_access(like, path);
+        }
+        let started = Instant::now();
+        let mut on_wait = Some(on_wait);
+        let mut pause = Duration::from_millis(2);
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::Error(source)) => return Err(io_problem(path, "lock", source)),
+                Err(TryLockError::WouldBlock) => {}
+            }
+            if let Some(on_wait) = on_wait.take() {
+                on_wait(holder(&mut file));
+            }
+            if cancelled() {
+                return Err(Problem::Cancelled {});
+            }
+            let waited = started.elapsed();
+            if waited >= at_most {
+                let holder = holder(&mut file);
+                return Err(Problem::Locked { path: database.to_owned(), lock: "launch lock", holder, waited });
+            }
+            std::thread::sleep(pause.min(at_most.saturating_sub(waited)));
+            pause = (pause * 2).min(Duration::from_millis(50));
+        }
+        // A note for whoever waits; that it fails (a full disk) is no reason not to go on.
+        let _ = file.set_len(0);
+        let _ = file.rewind();
+        let _ = writeln!(file, "{}", std::process::id());
+        Ok(LaunchLock(file))
+    }
+}
+
+fn holder(file: &mut File) -> Option<u32> {
+    file.rewind().ok()?;
+    let mut text = String::new();
+    file.take(16).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}

@@ -1,0 +1,21 @@
+//! One SQLite file on a disk: its path and sidecars, the launch lock beside it, connections to it, and the few calls
+//! that make a copy durable. Syncs, locks and renames live here alone.
+
+mod connect;
+mod durable;
+mod hash;
+mod identity;
+mod integrity;
+mod lock;
+mod settle;
+
+pub(crate) use connect::{ConnectHook, Connector, Purpose, is_busy, remove_with_sidecars, sqlite_problem};
+pub(crate) use durable::{
+    allocate_exclusively, available_bytes, create_folder, give_same_access, link_into_place, publish, remove_if_there,
+    sync_file,
+};
+pub(crate) use hash::{content_hash, settle_header};
+pub(crate) use identity::{DatabasePath, io_problem};
+pub(crate) use integrity::{Depth, Findings, examine, size_of};
+pub(crate) use lock::LaunchLock;
+pub(crate) use settle::{aside_stale_sidecars, may_be_written};

@@ -1,0 +1,27 @@
+//! The neighbourhood of a database before it is made or written.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::identity::DatabasePath;
+
+/// Moves sidecars of a database that is not there out of the way, under a name that keeps them. SQLite would replay a
+/// left-over log into whatever file next bears the name. Returns where they are now.
+pub(crate) fn aside_stale_sidecars(path: &DatabasePath, stamp: &str) -> io::Result<Vec<PathBuf>> {
+    let mut moved = Vec::new();
+    for suffix in ["-wal", "-shm", "-journal"] {
+        let stale = path.sidecar(suffix);
+        if std::fs::symlink_metadata(&stale).is_ok() {
+            let aside = path.sidecar(&format!("{suffix}.left-{stamp}"));
+            std::fs::rename(&stale, &aside)?;
+            moved.push(aside);
+        }
+    }
+    Ok(moved)
+}
+
+/// Whether the permissions of a file, or of a folder, allow writing at all. They bind the superuser too: a file that
+/// was marked read-only was marked so by somebody.
+pub(crate) fn may_be_written(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| !metadata.permissions().readonly())
+}

@@ -1,0 +1,30 @@
+//! lifeboat
+
+pub mod testing;
+
+mod backup;
+mod engine;
+mod error;
+mod event;
+mod file;
+#[cfg(any(feature = "log", feature = "tracing"))]
+mod log_sink;
+mod migration;
+mod migrator;
+mod ops;
+mod report;
+
+pub use backup::{Backup, Metadata};
+pub use engine::{Atomicity, Check, LedgerText, StepContext};
+pub use error::{BoxError, Error, ErrorKind, Location, Problem, Result, SqliteCause};
+pub use event::{CancelToken, Event, brief, mebibytes};
+pub use migration::{Embedded, Entry, Migration, Migrations, Plan, Prefix};
+pub use migrator::{Database, Environment, Migrator};
+pub use ops::{Created, Status, create};
+pub use report::{Direction, Outcome, Report, StepReport, StepState};
+pub use rusqlite;
+
+#[doc(hidden)]
+pub mod __private {
+    pub use include_dir;
+}

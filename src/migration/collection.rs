@@ -1,0 +1,167 @@
+//! All migrations of an app, in order.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+use super::directives::Directives;
+use super::embedded::Embedded;
+use super::name::{max_version, right_name};
+use super::source;
+use super::types::{Body, Migration, Prefix, StepFunction};
+use crate::error::{Error, Problem, Result};
+
+/// The migrations that an app knows, wherever they came from.
+///
+/// ```
+/// # fn main() -> Result<(), lifeboat::Error> {
+/// let migrations = lifeboat::Migrations::from_dir("migrations")?;
+/// assert_eq!(migrations.iter().next().map(|first| first.version()), Some(1));
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Migrations {
+    list: Vec<Migration>,
+    /// What looked like a migration and is none. Kept until the migrations are used, so that embedding cannot fail.
+    mistakes: Vec<Mistake>,
+    /// The folder that was embedded, on the machine that built the app.
+    pub(crate) built_from: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Mistake {
+    pub(crate) path: PathBuf,
+    pub(crate) why: String,
+    pub(crate) right: Option<String>,
+}
+
+impl Migrations {
+    /// None. For an app whose migrations are all [steps in Rust](crate::Migrator::step).
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Reads a folder, its sub-folders too: `V1__name.sql` with `V1__name.down.sql`, `U1__name.sql`. Other files are
+    /// passed over.
+    ///
+    /// # Errors
+    /// The folder or a file in it cannot be read (`no-migrations`), a file looks like a migration but is none
+    /// (`bad-migration`), or two have the same version (`duplicate-version`).
+    pub fn from_dir(folder: impl AsRef<Path>) -> Result<Self> {
+        let folder = folder.as_ref();
+        let files = source::read_folder(folder)
+            .map_err(|(path, source)| Error::from(Problem::NoMigrations { path, source }))?;
+        let migrations = source::collect(files);
+        migrations.check()?;
+        Ok(migrations)
+    }
+
+    /// From the oldest to the newest.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Migration> + ExactSizeIterator {
+        self.list.iter()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    pub(crate) fn as_slice(&self) -> &[Migration] {
+        &self.list
+    }
+
+    pub(crate) fn from_parts(mut list: Vec<Migration>, mistakes: Vec<Mistake>) -> Self {
+        list.sort_by_key(|migration| migration.version);
+        Migrations { list, mistakes, built_from: None }
+    }
+
+    /// Adds a step in Rust. One that has the version and name of a `.rs` file takes its place.
+    pub(crate) fn add_step(&mut self, version: i64, name: &str, text: Cow<'static, str>, run: StepFunction) {
+        let origin = PathBuf::from(format!("V{version}__{name}"));
+        if !(0..=max_version()).contains(&version) {
+            let why = format!("versions go from 0 to {}", max_version());
+            self.mistakes.push(Mistake { path: origin, why, right: None });
+            return;
+        }
+        if right_name(name) != name {
+            let right = Some(format!("V{version}__{}", right_name(name)));
+            let why = "a name has letters, digits and underscores".to_owned();
+            self.mistakes.push(Mistake { path: origin, why, right });
+            return;
+        }
+        self.list.retain(|known| !(known.version == version && matches!(known.body, Body::Elsewhere)));
+        let place = self.list.partition_point(|known| known.version <= version);
+        let directives = Directives::read(&text);
+        let body = Body::Code { text, run };
+        let name = name.to_owned();
+        self.list.insert(
+            place,
+            Migration { prefix: Prefix::Versioned, version, name, body, down: None, origin, directives },
+        );
+    }
+
+    /// Changes the directives of one version, for an applied file whose text must stay as it is.
+    pub(crate) fn direct(&mut self, version: i64, change: impl FnOnce(&mut Directives)) {
+        if let Some(migration) = self.list.iter_mut().find(|migration| migration.version == version) {
+            change(&mut migration.directives);
+        }
+    }
+
+    /// Refuses what cannot be used: mistaken names and unusable texts, equal versions.
+    pub(crate) fn check(&self) -> Result<(), Problem> {
+        if let Some(mistake) = self.mistakes.first() {
+            return Err(Problem::BadMigration {
+                path: mistake.path.clone(),
+                why: mistake.why.clone(),
+                right: mistake.right.clone(),
+            });
+        }
+        for pair in self.list.windows(2) {
+            if pair[0].version == pair[1].version {
+                let same = pair[0].id() == pair[1].id();
+                let name = |m: &Migration| if same { m.origin.display().to_string() } else { m.id() };
+                return Err(Problem::DuplicateVersion { first: name(&pair[0]), second: name(&pair[1]) });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl From<&'static Embedded> for Migrations {
+    fn from(embedded: &'static Embedded) -> Self {
+        embedded.load()
+    }
+}
+
+impl From<refinery_core::Runner> for Migrations {
+    /// Takes what `refinery::embed_migrations!` embedded: ups alone, at the price of refinery's name parser, about a
+    /// millisecond a process.
+    fn from(runner: refinery_core::Runner) -> Self {
+        let list = runner
+            .get_migrations()
+            .iter()
+            .map(|theirs| {
+                let text = theirs.sql().unwrap_or_default().to_owned();
+                let unversioned = theirs.prefix().to_string() == "U";
+                Migration {
+                    prefix: if unversioned { Prefix::Unversioned } else { Prefix::Versioned },
+                    #[allow(clippy::useless_conversion)] // i64 with `int8-versions`
+                    version: i64::from(theirs.version()),
+                    name: theirs.name().to_owned(),
+                    directives: Directives::read(&text),
+                    origin: PathBuf::from(theirs.to_string()),
+                    body: Body::Sql(Cow::Owned(text)),
+                    down: None,
+                }
+            })
+            .collect();
+        Migrations::from_parts(list, Vec::new())
+    }
+}

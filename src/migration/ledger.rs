@@ -1,0 +1,42 @@
+//! The ledger as it is read: one table of ours, `lifeboat_ledger`, written by the engine alone.
+
+use rusqlite::{Connection, OptionalExtension};
+
+/// The ledger's table.
+pub(crate) const LEDGER_TABLE: &str = "lifeboat_ledger";
+
+/// A run of several groups whose last one has not committed: it died on the way, or is on its way now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OpenRun {
+    pub(crate) run: String,
+    /// The file name of its copy in the backups folder. Text from a file: not trusted, see `backup::find_for_run`.
+    pub(crate) backup: String,
+    pub(crate) size: i64,
+    pub(crate) hash: String,
+    /// The journal mode that the database had.
+    pub(crate) journal_mode: String,
+}
+
+/// Finds the open run, in whatever the table holds.
+pub(crate) fn read_open_run(connection: &Connection) -> rusqlite::Result<Option<OpenRun>> {
+    // `CAST` and `ifnull`, because any column may hold anything.
+    connection
+        .prepare(
+            "SELECT CAST(run AS TEXT), CAST(ifnull(backup, '') AS TEXT), CAST(ifnull(backup_size, 0) AS INTEGER),
+                    CAST(ifnull(backup_hash, '') AS TEXT), CAST(ifnull(journal_mode, '') AS TEXT)
+             FROM lifeboat_ledger WHERE kind = 'run' AND is_open = 1 ORDER BY id DESC LIMIT 1",
+        )?
+        .query_row([], |row| {
+            let text = |index| {
+                row.get_ref(index).map(|value| {
+                    value
+                        .as_bytes_or_null()
+                        .ok()
+                        .flatten()
+                        .map_or_else(String::new, |b| String::from_utf8_lossy(b).into_owned())
+                })
+            };
+            Ok(OpenRun { run: text(0)?, backup: text(1)?, size: row.get(2)?, hash: text(3)?, journal_mode: text(4)? })
+        })
+        .optional()
+}

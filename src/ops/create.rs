@@ -1,0 +1,64 @@
+//! The next migration file and its down script.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Datelike, Utc};
+
+use crate::error::{Problem, Result};
+use crate::file::{create_folder, io_problem};
+use crate::migration::{Migrations, max_version, right_name};
+
+/// The two files that [`create`] made.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct Created {
+    /// As in `V2__add_users`.
+    pub name: String,
+    /// The migration.
+    pub up: PathBuf,
+    /// Its down script.
+    pub down: PathBuf,
+}
+
+/// Writes `V{next}__{name}.sql` and its `.down.sql` into `folder`, which is made if it is not there. With `timestamp`
+/// the version has the form YYYYMMDDnn, so that two branches seldom choose the same.
+///
+/// # Errors
+/// The name has no letter or digit, the migrations that are there cannot be read, the version would be too large, or the
+/// files cannot be written.
+pub fn create(folder: &Path, name: &str, timestamp: bool, now: DateTime<Utc>) -> Result<Created> {
+    let name = name.trim().to_lowercase().replace([' ', '-', '.'], "_");
+    let name = right_name(name.trim_matches('_')).trim_matches('_').to_owned();
+    if !name.chars().any(char::is_alphanumeric) {
+        return Err(Problem::Unsupported { what: "a migration's name needs a letter or a digit".to_owned() }.into());
+    }
+    create_folder(folder).map_err(|source| io_problem(folder, "create", source))?;
+    let newest = Migrations::from_dir(folder)?.iter().next_back().map(crate::migration::Migration::version);
+    let next = newest.map_or(1, |newest| newest.saturating_add(1));
+    let version = if timestamp { next.max(day(now)) } else { next };
+    if version > max_version() {
+        return Err(Problem::Unsupported { what: format!("the largest version is {}", max_version()) }.into());
+    }
+    let id = format!("V{version}__{name}");
+    let up = folder.join(format!("{id}.sql"));
+    let down = folder.join(format!("{id}.down.sql"));
+    write_new(&up, &format!("-- {}: what changes for the user, and why.\n\n", name.replace('_', " ")))?;
+    write_new(&down, &format!("-- Undoes {id}; say here what it cannot bring back.\n\n"))?;
+    Ok(Created { name: id, up, down })
+}
+
+/// YYYYMMDD01.
+fn day(now: DateTime<Utc>) -> i64 {
+    ((i64::from(now.year()) * 100 + i64::from(now.month())) * 100 + i64::from(now.day())) * 100 + 1
+}
+
+fn write_new(path: &Path, text: &str) -> Result<(), Problem> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .map_err(|source| io_problem(path, "create", source))?;
+    file.write_all(text.as_bytes()).map_err(|source| io_problem(path, "write", source))
+}

@@ -1,0 +1,115 @@
+//! A new file is created whole or not at all: it is made under another name beside its own, synced, and linked into
+//! place. Nobody ever sees a half of it, whatever kills the process, and however many transactions its run has.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::time::Instant;
+
+use super::launch::{Launch, run_id};
+use super::outcome::{Log, finished};
+use crate::backup::Backups;
+use crate::engine::{Before, Run, Session, compile, group};
+use crate::error::{Error, Problem, Result};
+use crate::file::{
+    DatabasePath, Purpose, aside_stale_sidecars, io_problem, link_into_place, may_be_written, remove_with_sidecars,
+    sqlite_problem, sync_file,
+};
+use crate::migration::plan;
+use crate::report::{Outcome, Report, StepState};
+
+/// Behind the database's name while it is made.
+pub(crate) const SUFFIX: &str = "-lifeboat-new";
+
+/// Makes the file. Nothing, if somebody else made one meanwhile.
+pub(crate) fn create(launch: &Launch<'_>, database: &DatabasePath) -> Result<Option<Report>> {
+    let temporary = database.sidecar(SUFFIX);
+    let clear = || remove_with_sidecars(&temporary).map_err(|source| io_problem(&temporary, "remove", source));
+    clear()?;
+    let made = make(launch, database);
+    if !matches!(made, Ok(Some(_))) {
+        clear()?;
+    }
+    made
+}
+
+fn make(launch: &Launch<'_>, database: &DatabasePath) -> Result<Option<Report>> {
+    let settings = launch.settings;
+    let (path, temporary) = (database.real(), database.sidecar(SUFFIX));
+    let mut plan = plan(launch.migrations.as_slice(), &[]);
+    plan.aim(launch.target)?;
+    if plan.pending.is_empty() {
+        return Ok(Some(finished(Outcome::UpToDate, Vec::new(), None)));
+    }
+    if !may_be_written(database.folder()) {
+        let why = "its permissions do not allow it".to_owned();
+        return Err(Problem::ReadOnly { path: database.folder().to_owned(), why }.into());
+    }
+    // With the permissions that SQLite would give it.
+    File::create_new(&temporary).map_err(|source| io_problem(&temporary, "create", source))?;
+    let failed = |error: rusqlite::Error| sqlite_problem(path, "create", &error);
+    let connection = settings.connector.open(&temporary, Purpose::Write, settings.wait)?;
+    let mut session = Session::over(settings, connection).map_err(failed)?;
+    compile(&session.connection, settings, &plan.pending)?;
+    let groups = group(&plan.pending, settings.atomicity);
+    session
+        .connection
+        // Nobody sees the file before it is synced as a whole, so SQLite need neither sync nor keep a journal on disk.
+        .execute_batch("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF")
+        .and_then(|()| session.set_foreign_keys(groups.first().is_some_and(|first| first.manner.keys_on)))
+        .and_then(|()| session.connection.execute_batch("BEGIN IMMEDIATE"))
+        .map_err(failed)?;
+    let run = Run {
+        settings,
+        path,
+        id: run_id(settings),
+        pending: &plan.pending,
+        groups: &groups,
+        has_history: false,
+        width: None,
+        copy: None,
+        before: Before::Nothing,
+        journal_mode: String::new(),
+    };
+    let backups = Backups::of(database, settings.backups.as_deref());
+    let log = Log { backups: &backups, settings, run: &run, database, started: Instant::now(), at: settings.now() };
+    let results = match run.execute(&mut session) {
+        Ok(results) => results,
+        Err(mut failure) => {
+            for result in failure.results.iter_mut().filter(|result| result.state == StepState::Restored) {
+                result.state = StepState::RolledBack;
+            }
+            log.write(Outcome::RolledBack, Some(failure.problem.to_string()));
+            return Err(Error::new(failure.problem, Outcome::RolledBack).with_results(failure.results));
+        }
+    };
+    // A migration may have turned it into a WAL database; all of it must be in the one file.
+    let _ = session.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    session.connection.close().map_err(|(_, error)| failed(error))?;
+    if !put_into_place(launch, database)? {
+        return Ok(None);
+    }
+    let report = finished(Outcome::Created, results, None);
+    log.write(report.outcome, None);
+    Ok(Some(report))
+}
+
+/// Whether the name was free.
+fn put_into_place(launch: &Launch<'_>, database: &DatabasePath) -> Result<bool, Problem> {
+    let (path, temporary) = (database.real(), database.sidecar(SUFFIX));
+    let file = OpenOptions::new().write(true).open(&temporary);
+    file.and_then(|file| sync_file(&file)).map_err(|source| io_problem(&temporary, "sync", source))?;
+    let stamp = (launch.settings.clock)().format("%Y-%m-%dT%H-%M-%S").to_string();
+    let aside =
+        aside_stale_sidecars(database, &stamp).map_err(|source| io_problem(path, "move sidecars of", source))?;
+    for stale in aside {
+        launch
+            .settings
+            .emitter
+            .warn(format!("a database of this name was here before; what was left of it is now `{}`", stale.display()));
+    }
+    match link_into_place(&temporary, path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(source) => Err(io_problem(path, "create", source)),
+    }
+}

@@ -1,0 +1,20 @@
+//! One operation a file: what a caller can ask for. They emit events and never print.
+
+mod apply;
+mod create;
+mod fresh;
+mod launch;
+mod near;
+mod outcome;
+mod preview;
+mod recover;
+mod status;
+
+pub use create::{Created, create};
+pub use status::Status;
+
+pub(crate) use apply::apply_to;
+pub(crate) use launch::{Launch, Ready};
+pub(crate) use preview::preview;
+pub(crate) use recover::recover;
+pub(crate) use status::status;

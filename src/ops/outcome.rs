@@ -1,0 +1,113 @@
+//! The end of a run: its report, the way back by the copy, rotation, the line in the log.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use crate::backup::{Backups, Original, RunLine, put_back};
+use crate::engine::{Failure, Run, Session, Settings};
+use crate::error::Error;
+use crate::file::DatabasePath;
+use crate::migration::Migration;
+use crate::report::{Outcome, Report, StepReport};
+
+/// Where a run is written down.
+pub(crate) struct Log<'a> {
+    pub(crate) backups: &'a Backups,
+    pub(crate) settings: &'a Settings,
+    pub(crate) run: &'a Run<'a>,
+    pub(crate) database: &'a DatabasePath,
+    pub(crate) started: Instant,
+    pub(crate) at: String,
+}
+
+impl Log<'_> {
+    /// Only now, with the run committed, may an old backup go.
+    pub(crate) fn succeeded(&self, report: &Report) {
+        let emitter = &self.settings.emitter;
+        if let Some(copy) = self.run.copy {
+            let kept = self
+                .backups
+                .mark(&copy.name, false)
+                .and_then(|()| self.backups.rotate(self.settings.keep, Some(&copy.name), emitter));
+            if let Err(problem) = kept {
+                emitter.warn(format!("old backups were not removed: {problem}"));
+            }
+        }
+        self.write(report.outcome, None);
+    }
+
+    pub(crate) fn write(&self, outcome: Outcome, error: Option<String>) {
+        let line = RunLine {
+            format: 1,
+            run: &self.run.id,
+            database: self.database.real().display().to_string(),
+            started: self.at.clone(),
+            duration_ms: self.started.elapsed().as_secs_f64() * 1000.0,
+            migrations: self.run.pending.iter().map(Migration::id).collect(),
+            backup: self.run.copy.map(|copy| copy.name.clone()),
+            outcome,
+            app_version: self.settings.app_version.as_deref(),
+            error,
+        };
+        if let Err(error) = self.backups.log_run(&line) {
+            self.settings.emitter.warn(format!("the log of runs was not written: {error}"));
+        }
+    }
+}
+
+/// Goes back as far as SQLite's rollback did not, and says in what state the file is.
+pub(crate) fn failed_run(log: Log<'_>, failure: Failure, session: &mut Session) -> Error {
+    let settings = log.settings;
+    let Failure { problem, mut results, restore } = failure;
+    let backup = log.run.copy.map(|copy| copy.path.clone());
+    let error = match (restore, log.run.copy) {
+        (true, Some(copy)) => {
+            let original =
+                Original { name: &copy.name, size: copy.size, hash: &copy.hash, journal_mode: &log.run.journal_mode };
+            let path = log.database.real();
+            let back = put_back(
+                log.backups,
+                &original,
+                &settings.connector,
+                &mut session.connection,
+                path,
+                settings.wait,
+                &settings.emitter,
+            );
+            match back {
+                Ok(()) => Error::new(problem, Outcome::Restored),
+                Err(stuck) => {
+                    settings.emitter.warn(format!("{problem}; and {stuck}"));
+                    for result in results.iter_mut().filter(|result| result.success) {
+                        result.state = crate::report::StepState::Applied;
+                    }
+                    Error::new(stuck, Outcome::NeedsRecovery)
+                }
+            }
+        }
+        _ => Error::new(problem, Outcome::RolledBack),
+    };
+    if let Some(copy) = log.run.copy
+        && let Err(problem) = log.backups.keep_of_failed_run(&copy.name, &settings.emitter)
+    {
+        settings.emitter.warn(format!("the backups were not tidied: {problem}"));
+    }
+    log.write(error.outcome(), Some(error.to_string()));
+    error.with_backup(backup).with_results(results)
+}
+
+/// The report of a call that succeeded.
+pub(crate) fn finished(outcome: Outcome, results: Vec<StepReport>, backup: Option<PathBuf>) -> Report {
+    let count = match results.len() {
+        1 => "1 migration".to_owned(),
+        number => format!("{number} migrations"),
+    };
+    let message = match outcome {
+        Outcome::Created => format!("the database was created with {count}"),
+        Outcome::Migrated => format!("{count} applied"),
+        Outcome::Restored => "the interrupted run is undone".to_owned(),
+        Outcome::Untouched => "nothing was changed".to_owned(),
+        _ => "the database is up to date".to_owned(),
+    };
+    Report { results, backup, recovered: false, outcome, success: true, message }
+}

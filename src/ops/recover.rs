@@ -1,0 +1,108 @@
+//! A run that was cut off between its transactions: what it left is kept, and its copy is put back.
+
+use std::path::Path;
+
+use super::launch::{Launch, refuse_unwritable};
+use super::outcome::finished;
+use crate::backup::{Backups, Copying, Original, put_back};
+use crate::engine::{CLOSE_ALL, Session, begin_immediate};
+use crate::error::{Error, Problem, Result};
+use crate::event::Event;
+use crate::file::{DatabasePath, Depth};
+use crate::migration::OpenRun;
+use crate::report::{Outcome, Report};
+
+/// Undoes the open run. The session has no transaction; the launch lock is held.
+///
+/// Killed at any point of this, the next launch finds the ledger's open run again, or the old state without one: the copy
+/// that was restored was taken before the run was opened, and the restore is one transaction.
+pub(crate) fn undo_open_run(
+    launch: &Launch<'_>,
+    database: &DatabasePath,
+    session: &mut Session,
+    open: &OpenRun,
+) -> Result<std::path::PathBuf> {
+    let settings = launch.settings;
+    let path = database.real();
+    let stuck = |problem: Problem| Error::new(problem, Outcome::NeedsRecovery);
+    let backups = Backups::of(database, settings.backups.as_deref());
+    let original_at = backups.folder.join(&open.backup);
+    settings.emitter.emit(Event::RecoveryStarted { backup: original_at });
+    let original = Original {
+        name: &open.backup,
+        size: u64::try_from(open.size).unwrap_or(0),
+        hash: &open.hash,
+        journal_mode: &open.journal_mode,
+    };
+    begin_immediate(&session.connection, settings, path).map_err(stuck)?;
+    // What others may have written between the groups of that run is in here.
+    let kept = backups.take(&Copying {
+        connector: &settings.connector,
+        database,
+        emitter: &settings.emitter,
+        cancel: &settings.cancel,
+        depth: Depth::Schema,
+        now: (settings.clock)(),
+        wait: settings.wait,
+        reason: "interrupted",
+        from: None,
+        to: None,
+        app_version: settings.app_version.clone(),
+        amend: Some(CLOSE_ALL),
+        refuse_damage: false,
+    });
+    let _ = session.connection.execute_batch("ROLLBACK");
+    let kept = match kept {
+        Ok(kept) => kept.path,
+        // Damage is what the restore mends; anything else can be mended before it.
+        Err(Problem::Corrupt { detail, .. }) => {
+            settings.emitter.warn(format!("what the interrupted run left is damaged and was not kept: {detail}"));
+            path.to_owned()
+        }
+        Err(problem) => return Err(stuck(problem)),
+    };
+    session.watch.turn_deaf();
+    let back = put_back(
+        &backups,
+        &original,
+        &settings.connector,
+        &mut session.connection,
+        path,
+        settings.wait,
+        &settings.emitter,
+    );
+    session.watch.listen_again();
+    back.map_err(stuck)?;
+    settings.emitter.emit(Event::RecoveryFinished { kept: kept.clone() });
+    Ok(kept)
+}
+
+/// Finishes an interrupted run now, without migrating.
+pub(crate) fn recover(launch: &Launch<'_>) -> Result<Report> {
+    let database = DatabasePath::resolve(launch.path)?;
+    if database.metadata().is_none() {
+        return Err(super::near::not_found(launch.path).into());
+    }
+    let record = read_only_record(launch, database.real())?;
+    if record.open_run.is_none() {
+        return Ok(nothing());
+    }
+    refuse_unwritable(&database)?;
+    let _lock = launch.lock(&database).map_err(|problem| Error::new(problem, Outcome::NeedsRecovery))?;
+    let mut session = Session::open(launch.settings, database.real())?;
+    let (record, _) = launch.plan(&session.connection, database.real())?;
+    let Some(open) = record.open_run else { return Ok(nothing()) };
+    let kept = undo_open_run(launch, &database, &mut session, &open)?;
+    let report = Report { recovered: true, ..finished(Outcome::Restored, Vec::new(), Some(kept)) };
+    launch.settings.emitter.emit(Event::Finished { outcome: report.outcome, message: report.message.clone() });
+    Ok(report)
+}
+
+fn nothing() -> Report {
+    Report { message: "no run was interrupted".to_owned(), ..finished(Outcome::Untouched, Vec::new(), None) }
+}
+
+fn read_only_record(launch: &Launch<'_>, path: &Path) -> Result<crate::migration::Record, Problem> {
+    let connection = launch.settings.connector.open(path, crate::file::Purpose::Read, launch.settings.wait)?;
+    Ok(launch.plan(&connection, path)?.0)
+}

@@ -1,0 +1,96 @@
+//! What a call did: the state of the user's file, and one line a migration. Plain data, serialised as the command
+//! line's JSON.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+/// The state of the user's file when a call ends, successful or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The file did not exist, or was empty, and now has the schema that the app needs.
+    Created,
+    /// The file was brought to the schema that the app needs.
+    Migrated,
+    /// The file was brought back to an older schema.
+    Reverted,
+    /// There was nothing to do, and nothing was written.
+    UpToDate,
+    /// Nothing of the file was changed, because the call was refused or only looked.
+    Untouched,
+    /// The run failed and was rolled back: the file is as it was.
+    RolledBack,
+    /// The run failed after a part of it was committed, and the copy was put back: the file is as it was.
+    Restored,
+    /// The file is between two schemas, and the copy could not be put back. The next launch, or `lifeboat recover`,
+    /// tries again.
+    NeedsRecovery,
+}
+
+/// Up or down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Direction {
+    /// A migration was applied.
+    Up,
+    /// A migration was reverted by its down script.
+    Down,
+}
+
+/// What became of a migration of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum StepState {
+    /// It is in the file.
+    Applied,
+    /// It ran, or failed, and was undone by rolling back.
+    RolledBack,
+    /// It ran, or failed, and was undone by putting the copy back.
+    Restored,
+    /// It did not run.
+    Pending,
+}
+
+/// One migration of a run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct StepReport {
+    /// The migration, as in `V2__add_users`.
+    pub name: String,
+    /// Whether it was applied or reverted.
+    pub direction: Direction,
+    /// When it began (RFC 3339, UTC), or when the run ended for one that did not begin.
+    pub timestamp: String,
+    /// How long it ran, in milliseconds.
+    pub duration_ms: f64,
+    /// Whether it ran through. What became of it then is `state`.
+    pub success: bool,
+    /// What became of it.
+    pub state: StepState,
+    /// Why it failed.
+    pub error: Option<String>,
+}
+
+/// What a run did.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Report {
+    /// The migrations of the run, in the order in which they ran.
+    pub results: Vec<StepReport>,
+    /// The copy that was taken before the run, or that it found unchanged and reused.
+    pub backup: Option<PathBuf>,
+    /// Whether a run that was cut off earlier was found and undone first.
+    pub recovered: bool,
+    /// The state of the file.
+    pub outcome: Outcome,
+    /// True, since a failure is an [`Error`](crate::Error).
+    pub success: bool,
+    /// One sentence for people.
+    pub message: String,
+}

@@ -1,0 +1,6 @@
+//! What lifeboat promises, tried on real files by real processes.
+
+#![allow(missing_docs)]
+
+mod launch;
+mod support;
