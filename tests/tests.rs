@@ -2,5 +2,6 @@
 
 #![allow(missing_docs)]
 
+mod house;
 mod launch;
 mod support;

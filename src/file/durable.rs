@@ -104,3 +104,20 @@ pub(crate) fn remove_if_there(path: &Path) -> io::Result<()> {
 pub(crate) fn available_bytes(folder: &Path) -> io::Result<u64> {
     fs4::available_space(folder)
 }
+
+/// Whether two folders share their free space. Where it cannot be told, they are taken to.
+pub(crate) fn on_same_file_system(one: &Path, other: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        match (fs::metadata(one), fs::metadata(other)) {
+            (Ok(one), Ok(other)) => one.dev() == other.dev(),
+            _ => true,
+        }
+    }
+    #[cfg(not(unix))] // not run elsewhere
+    {
+        let _ = (one, other);
+        true
+    }
+}

@@ -13,6 +13,7 @@ use rusqlite::Connection;
 use super::fresh;
 use super::outcome::{failed_run, finished};
 use super::recover::undo_open_run;
+use super::space::Budget;
 use crate::backup::{Backups, Copying, Taken};
 use crate::engine::{Before, Run, Session, Settings, begin_immediate, compile, copy_depth, group, is_split, note_all};
 use crate::error::{Error, Problem, Result};
@@ -51,8 +52,11 @@ impl Launch<'_> {
             return Ok(Ready::Absent);
         }
         let path = database.real();
-        let connection = self.settings.connector.open(path, Purpose::Write, self.settings.wait)?;
-        let (record, plan) = self.plan(&connection, path)?;
+        let (connection, record, plan) = match self.look_as(path, Purpose::Write) {
+            // On a medium that cannot be written there may still be nothing to do.
+            Err(Problem::ReadOnly { .. } | Problem::Sqlite { .. }) => self.look_as(path, Purpose::Read)?,
+            looked => looked?,
+        };
         if record.open_run.is_some() {
             return Ok(Ready::Pending(plan.pending.len().max(1)));
         }
@@ -60,6 +64,12 @@ impl Launch<'_> {
             return Err(refusal.into());
         }
         Ok(if plan.pending.is_empty() { Ready::UpToDate(connection) } else { Ready::Pending(plan.pending.len()) })
+    }
+
+    fn look_as(&self, path: &Path, purpose: Purpose) -> Result<(Connection, Record, Plan), Problem> {
+        let connection = self.settings.connector.open(path, purpose, self.settings.wait)?;
+        let (record, plan) = self.plan(&connection, path)?;
+        Ok((connection, record, plan))
     }
 
     /// Brings the file to its schema.
@@ -244,6 +254,7 @@ impl Launch<'_> {
             });
         }
         compile(&session.connection, settings, &plan.pending)?;
+        Budget::of(database, &backups.folder, bytes, split).spend(settings)?;
         if !(settings.backup && (bytes > 0 || split)) {
             let noted = note_all(&session.connection)
                 .map_err(|error| sqlite_problem(database.real(), "check the foreign keys of", &error))?;

@@ -8,6 +8,7 @@ mod near;
 mod outcome;
 mod preview;
 mod recover;
+mod space;
 mod status;
 
 pub use create::{Created, create};
