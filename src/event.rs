@@ -201,7 +201,9 @@ pub fn brief(duration: Duration) -> String {
 
 /// Where events go. Cloned into every room that has something to tell.
 #[derive(Clone, Default)]
-pub(crate) struct Emitter(Vec<Arc<dyn Fn(&Event) + Send + Sync>>);
+pub(crate) struct Emitter(Vec<Listener>);
+
+type Listener = Arc<dyn Fn(&Event) + Send + Sync>;
 
 impl Emitter {
     pub(crate) fn listen(&mut self, listener: impl Fn(&Event) + Send + Sync + 'static) {

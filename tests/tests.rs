@@ -2,6 +2,8 @@
 
 #![allow(missing_docs)]
 
+mod backups;
 mod house;
 mod launch;
+mod library;
 mod support;

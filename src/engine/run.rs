@@ -58,7 +58,7 @@ struct Progress {
 
 impl Run<'_> {
     /// Runs all groups and commits the last one.
-    pub(crate) fn execute(&self, session: &mut Session) -> Result<Vec<StepReport>, Failure> {
+    pub(crate) fn execute(&self, session: &mut Session) -> Result<Vec<StepReport>, Box<Failure>> {
         let failed = |error: rusqlite::Error| sqlite_problem(self.path, "read", &error);
         let connection = &session.connection;
         let begin = Fingerprint::of(connection, self.has_history.then_some(self.settings.history_table.as_str()))
@@ -78,13 +78,13 @@ impl Run<'_> {
             Err(error) => {
                 let _ = connection.execute_batch("ROLLBACK");
                 let results = pending_reports(self.pending, self.settings);
-                return Err(Failure { problem: failed(error), results, restore: false });
+                return Err(Box::new(Failure { problem: failed(error), results, restore: false }));
             }
         };
         self.settings.emitter.emit(Event::RunStarted { steps: self.pending.len() });
         for index in 0..self.groups.len() {
             if let Err(problem) = self.group(session, index, &mut progress) {
-                return Err(self.go_back(session, problem, progress));
+                return Err(Box::new(self.go_back(session, problem, progress)));
             }
         }
         Ok(progress.results)

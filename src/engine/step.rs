@@ -105,7 +105,9 @@ pub(crate) fn apply(
 ) -> Result<(), Problem> {
     let text = migration.hashed_text().unwrap_or_default();
     let theirs = TheirMigration::unapplied(&migration.id(), text).map_err(|error| foreign(&error))?;
-    if i64::from(theirs.version()) != migration.version() || theirs.name() != migration.name() {
+    #[allow(clippy::useless_conversion)] // i64 with `int8-versions`
+    let version = i64::from(theirs.version());
+    if version != migration.version() || theirs.name() != migration.name() {
         return Err(Problem::BadMigration {
             path: migration.origin.clone(),
             why: format!("refinery would call it `{theirs}`"),

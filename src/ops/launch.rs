@@ -158,7 +158,7 @@ impl Launch<'_> {
         begin_immediate(&session.connection, settings, path)?;
         let planned = self.plan_under_locks(session, path, keys_on);
         let (record, plan) = match planned {
-            Ok(Planned::Run(record, plan)) => (record, plan),
+            Ok(Planned::Run(planned)) => *planned,
             Ok(Planned::OpenRun(open)) => {
                 let _ = session.connection.execute_batch("ROLLBACK");
                 undo_open_run(self, database, session, &open)?;
@@ -210,7 +210,7 @@ impl Launch<'_> {
                 log.succeeded(&report);
                 Ok(Attempt::Done(report))
             }
-            Err(failure) => Err(failed_run(log, failure, session)),
+            Err(failure) => Err(failed_run(log, *failure, session)),
         }
     }
 
@@ -232,7 +232,7 @@ impl Launch<'_> {
         if plan.pending.is_empty() {
             return Ok(Planned::Nothing);
         }
-        Ok(if wants_keys_on(&plan) == keys_on { Planned::Run(record, plan) } else { Planned::OtherKeys })
+        Ok(if wants_keys_on(&plan) == keys_on { Planned::Run(Box::new((record, plan))) } else { Planned::OtherKeys })
     }
 
     /// What stands between the plan and the run, all under the write lock: the trial, and the copy.
@@ -288,7 +288,7 @@ enum Attempt {
 }
 
 enum Planned {
-    Run(Record, Plan),
+    Run(Box<(Record, Plan)>),
     OpenRun(crate::migration::OpenRun),
     OtherKeys,
     Nothing,
