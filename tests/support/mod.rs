@@ -90,7 +90,8 @@ pub fn backups_in(folder: &Path) -> Vec<String> {
         .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
         .filter(|name| !name.ends_with(".json") && !name.ends_with(".jsonl"))
         .collect();
-    names.sort();
+    // `…_10` was taken after `…_9`.
+    names.sort_by_key(|name| (name.split(['_', '.']).next().unwrap_or_default().to_owned(), name.len(), name.clone()));
     names
 }
 
