@@ -38,6 +38,9 @@ pub struct Metadata {
     pub run_failed: bool,
 }
 
+/// The reason of a copy of what a run that was cut off had left.
+pub(crate) const INTERRUPTED: &str = "interrupted";
+
 /// A backup in the folder.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -98,6 +101,10 @@ impl Backup {
     #[must_use]
     pub fn name(&self) -> String {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.metadata.as_ref().is_some_and(|metadata| metadata.reason == INTERRUPTED)
     }
 
     /// What the metadata says goes before what the name says.

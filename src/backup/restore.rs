@@ -48,32 +48,39 @@ pub(crate) fn put_back(
     }
     emitter.emit(Event::RestoreStarted { backup: path.clone() });
     let source = connector.open(&path, Purpose::Read, wait).map_err(|problem| stuck(problem.to_string()))?;
-    let done = copy_back(&source, target, wait, database);
+    let done = copy_back(&source, target, original.journal_mode, wait, database);
     drop(source);
     done.map_err(|problem| stuck(with_cause(&problem)))?;
     let _ = settle_header(&path); // in case `on_connect` turned it into a WAL database
-    restore_journal_mode(target, original.journal_mode).map_err(|error| {
-        stuck(format!(
-            "the journal mode could not be set back: {}",
-            with_cause(&sqlite_problem(database, "write", &error))
-        ))
-    })?;
     // So that the file is whole without its log; a reader in the way only puts it off.
     let _ = target.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
     emitter.emit(Event::RestoreFinished { backup: path });
     Ok(())
 }
 
-fn copy_back(source: &Connection, target: &mut Connection, wait: Duration, database: &Path) -> Result<(), Problem> {
+fn copy_back(
+    source: &Connection,
+    target: &mut Connection,
+    journal_mode: &str,
+    wait: Duration,
+    database: &Path,
+) -> Result<(), Problem> {
     let failed = |error: rusqlite::Error| sqlite_problem(database, "restore", &error);
     let page_size = |connection: &Connection| connection.query_row("PRAGMA page_size", [], |row| row.get::<_, i64>(0));
     // An empty log first: else a full disk has to hold the restored pages twice.
     let _ = target.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
     let sizes_differ = page_size(target).and_then(|have| Ok(have != page_size(source)?)).map_err(failed)?;
-    if sizes_differ {
-        // The backup API cannot change the page size of a database in WAL mode.
-        target.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(())).map_err(failed)?;
-    }
+    // The journal mode goes back before the content does: as long as the content is not back, the ledger says that a run
+    // is open, and whoever is killed here is mended by the next launch. Only a change of the page size, which the backup
+    // API cannot make in WAL mode, has to go the other way round.
+    let first = if sizes_differ { "delete" } else { journal_mode };
+    set_journal_mode(target, first).map_err(failed)?;
+    copy_pages(source, target, wait, database)?;
+    set_journal_mode(target, journal_mode).map_err(failed)
+}
+
+fn copy_pages(source: &Connection, target: &mut Connection, wait: Duration, database: &Path) -> Result<(), Problem> {
+    let failed = |error: rusqlite::Error| sqlite_problem(database, "restore", &error);
     // Not to be cancelled: half a way back is no place to stop, although it would be a safe one.
     copy(source, target, wait, &CancelToken::new(), |_, _| {}).map_err(|error| match error {
         CopyError::Sqlite(error) => failed(error),
@@ -85,7 +92,7 @@ fn copy_back(source: &Connection, target: &mut Connection, wait: Duration, datab
 }
 
 /// The copy says nothing of the journal mode: its header was settled.
-fn restore_journal_mode(target: &Connection, mode: &str) -> rusqlite::Result<()> {
+fn set_journal_mode(target: &Connection, mode: &str) -> rusqlite::Result<()> {
     let now: String = target.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
     let wal = |mode: &str| mode.eq_ignore_ascii_case("wal");
     if mode.is_empty() || wal(&now) == wal(mode) {

@@ -30,6 +30,18 @@ impl Backups {
         self.mark(name, true)
     }
 
+    /// After a run that was cut off was undone: `kept` is what it had left, `original` its copy. Of earlier runs that
+    /// failed or were cut off, the copies go: a launch that is killed again and again fills no disk.
+    pub(crate) fn keep_of_interrupted_run(&self, kept: &str, original: &str, emitter: &Emitter) -> Result<(), Problem> {
+        for backup in self.list()? {
+            let failed = backup.metadata.as_ref().is_some_and(|metadata| metadata.run_failed);
+            if (failed || backup.is_interrupted()) && ![kept, original].contains(&backup.name().as_str()) {
+                remove(&backup, emitter)?;
+            }
+        }
+        self.mark(original, true)
+    }
+
     /// Notes whether the run of a copy failed; a copy without metadata stays without.
     pub(crate) fn mark(&self, name: &str, run_failed: bool) -> Result<(), Problem> {
         for backup in self.list()? {

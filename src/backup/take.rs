@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::Connection;
 use rusqlite::backup::{Backup as Copier, StepResult};
 
-use super::folder::{Backups, Metadata, write_metadata};
+use super::folder::{Backups, INTERRUPTED, Metadata, write_metadata};
 use crate::error::Problem;
 use crate::event::{CancelToken, Emitter, Event};
 use crate::file::{
@@ -82,18 +82,20 @@ impl Backups {
         })
         .map_err(|source| hash_problem(partial, copying, source))?;
 
-        let newest = self.list()?.pop();
-        if let Some(newest) = &newest
-            && newest.size == size
+        let backups = self.list()?;
+        // What an interrupted run left stands between a state and the same state again.
+        let latest = backups.iter().rev().find(|backup| copying.reason == INTERRUPTED || !backup.is_interrupted());
+        if let Some(latest) = latest
+            && latest.size == size
             // Its content as it is now, not as its metadata says: a copy that rotted is none.
-            && content_hash(&newest.path, |_| Ok(())).is_ok_and(|(_, theirs)| theirs == hash)
+            && content_hash(&latest.path, |_| Ok(())).is_ok_and(|(_, theirs)| theirs == hash)
         {
-            let taken = Taken { path: newest.path.clone(), name: newest.name(), size, hash, reused: true, findings };
+            let taken = Taken { path: latest.path.clone(), name: latest.name(), size, hash, reused: true, findings };
             copying.emitter.emit(Event::BackupFinished { path: taken.path.clone(), bytes: size, reused: true });
             return Ok(taken);
         }
 
-        let (name, moment) = self.names.next(copying.now, newest.map(|newest| newest.moment));
+        let (name, moment) = self.names.next(copying.now, backups.iter().map(|backup| backup.moment).max());
         let path = self.folder.join(&name);
         publish(partial, &path).map_err(|source| io_problem(&path, "rename a copy to", source))?;
         let metadata = Metadata {

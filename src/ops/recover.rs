@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::launch::{Launch, refuse_unwritable};
 use super::outcome::finished;
-use crate::backup::{Backups, Copying, Original, put_back};
+use crate::backup::{Backups, Copying, INTERRUPTED, Original, put_back};
 use crate::engine::{CLOSE_ALL, Session, begin_immediate};
 use crate::error::{Error, Problem, Result};
 use crate::event::Event;
@@ -44,7 +44,7 @@ pub(crate) fn undo_open_run(
         depth: Depth::Schema,
         now: (settings.clock)(),
         wait: settings.wait,
-        reason: "interrupted",
+        reason: INTERRUPTED,
         from: None,
         to: None,
         app_version: settings.app_version.clone(),
@@ -52,12 +52,12 @@ pub(crate) fn undo_open_run(
         refuse_damage: false,
     });
     let _ = session.connection.execute_batch("ROLLBACK");
-    let kept = match kept {
-        Ok(kept) => kept.path,
+    let (kept, kept_name) = match kept {
+        Ok(kept) => (kept.path, kept.name),
         // Damage is what the restore mends; anything else can be mended before it.
         Err(Problem::Corrupt { detail, .. }) => {
             settings.emitter.warn(format!("what the interrupted run left is damaged and was not kept: {detail}"));
-            path.to_owned()
+            (path.to_owned(), String::new())
         }
         Err(problem) => return Err(stuck(problem)),
     };
@@ -73,6 +73,9 @@ pub(crate) fn undo_open_run(
     );
     session.watch.listen_again();
     back.map_err(stuck)?;
+    if let Err(problem) = backups.keep_of_interrupted_run(&kept_name, &open.backup, &settings.emitter) {
+        settings.emitter.warn(format!("the backups were not tidied: {problem}"));
+    }
     settings.emitter.emit(Event::RecoveryFinished { kept: kept.clone() });
     Ok(kept)
 }
