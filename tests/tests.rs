@@ -6,4 +6,5 @@ mod backups;
 mod house;
 mod launch;
 mod library;
+mod reading;
 mod support;
