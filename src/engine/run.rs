@@ -107,7 +107,7 @@ impl Run<'_> {
             self.open_run(connection)?;
             if group.manner.bare {
                 // The note that a run is open must be durable before the bare file's first statement is.
-                self.commit(connection, progress)?;
+                self.commit(connection, None, false, progress)?;
             }
         }
         for step in group.steps.clone() {
@@ -125,7 +125,8 @@ impl Run<'_> {
         if self.settings.cancel.is_cancelled() {
             return Err(Problem::Cancelled {});
         }
-        self.commit(connection, progress)
+        let marker = self.pending.get(group.steps.end - 1).map(Migration::version);
+        self.commit(connection, marker, last, progress)
     }
 
     /// History, ledger, and the row of this run: in the transaction of the first group.
@@ -137,9 +138,28 @@ impl Run<'_> {
             .map_err(|error| self.failed(&error))
     }
 
-    fn commit(&self, connection: &rusqlite::Connection, progress: &mut Progress) -> Result<(), Problem> {
-        commit(connection, self.settings, self.path)?;
-        progress.committed = true;
+    /// Commits. `marker` is the version whose ledger row is in this transaction, or nothing for the run's own row.
+    fn commit(
+        &self,
+        connection: &rusqlite::Connection,
+        marker: Option<i64>,
+        last: bool,
+        progress: &mut Progress,
+    ) -> Result<(), Problem> {
+        match commit(connection, self.settings, self.path) {
+            Ok(()) => progress.committed = true,
+            Err(problem @ (Problem::Locked { .. } | Problem::Cancelled {})) => return Err(problem),
+            // A commit that reports an I/O error may have happened: the journal can be gone although the folder could
+            // not be synced. Only the file knows.
+            Err(problem) => {
+                let _ = connection.execute_batch("ROLLBACK");
+                progress.committed |= self.is_in_the_file(marker);
+                if !(progress.committed && last) {
+                    return Err(problem);
+                }
+                self.settings.emitter.warn(format!("the run is in the file, but may not be durable yet: {problem}"));
+            }
+        }
         self.settings.emitter.emit(Event::Committed);
         Ok(())
     }
@@ -291,6 +311,15 @@ impl Run<'_> {
         }
         let copy = self.settings.connector.open(&copy.path, Purpose::Read, self.settings.wait)?;
         Ok(different_count(connection, &copy, &progress.touched).map_err(failed)?.is_none())
+    }
+
+    /// Whether this run's row of the ledger can be read by somebody else.
+    fn is_in_the_file(&self, marker: Option<i64>) -> bool {
+        let Ok(other) = self.settings.connector.open(self.path, Purpose::Read, self.settings.wait) else {
+            return false;
+        };
+        let sql = "SELECT 1 FROM lifeboat_ledger WHERE run = ?1 AND version IS ?2";
+        other.prepare(sql).and_then(|mut statement| statement.exists((&self.id, marker))).unwrap_or(false)
     }
 
     fn own(&self, connection: &rusqlite::Connection, sql: &str) -> Result<(), Problem> {
