@@ -2,5 +2,6 @@
 
 #![allow(missing_docs)]
 
+mod corpus;
 mod launch;
 mod support;
