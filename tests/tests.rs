@@ -3,6 +3,7 @@
 #![allow(missing_docs)]
 
 mod backups;
+mod corpus;
 mod house;
 mod launch;
 mod library;
