@@ -2,6 +2,7 @@
 
 mod apply;
 mod create;
+mod example;
 mod fresh;
 mod launch;
 mod near;
@@ -11,6 +12,7 @@ mod recover;
 mod status;
 
 pub use create::{Created, create};
+pub use example::start_from_example;
 pub use status::Status;
 
 pub(crate) use apply::apply_to;
