@@ -4,4 +4,5 @@
 
 mod corpus;
 mod launch;
+mod refinery;
 mod support;
