@@ -143,8 +143,8 @@ fn read_applied(connection: &Connection, path: &Path, table: &str) -> Result<Vec
     Ok(applied)
 }
 
-/// What SQLite has against a query of ours, which is right for a table that is what it should be; nothing if the file or
-/// the machine is at fault. (rusqlite has two errors for it, and `sqlite_error_code` knows one.)
+/// What SQLite has against a query of ours, which is right for a table that is what it should be; nothing if the file
+/// or the machine is at fault. (rusqlite has two errors for it, and `sqlite_error_code` knows one.)
 fn complaint(error: &rusqlite::Error) -> Option<String> {
     let cause = SqliteCause::from(error);
     (cause.code & 0xff == rusqlite::ffi::SQLITE_ERROR).then_some(cause.message)
