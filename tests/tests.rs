@@ -8,4 +8,5 @@ mod house;
 mod launch;
 mod library;
 mod reading;
+mod refinery;
 mod support;
