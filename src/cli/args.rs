@@ -158,7 +158,7 @@ mod tests {
     fn every_command_and_every_flag_has_help() {
         let mut command = Arguments::command();
         command.build();
-        command.debug_assert();
+        command.clone().debug_assert();
         explained(&command);
         assert!(command.get_subcommands().count() > 3);
     }
