@@ -9,7 +9,7 @@ mod take;
 
 pub use folder::{Backup, Metadata};
 
-pub(crate) use folder::{Backups, INTERRUPTED};
+pub(crate) use folder::Backups;
 pub(crate) use restore::{Original, put_back};
 pub(crate) use runs::RunLine;
-pub(crate) use take::{Copying, Taken};
+pub(crate) use take::{Copying, INTERRUPTED, MIGRATE, Taken};

@@ -10,7 +10,7 @@ use super::folder::Backups;
 use super::take::{CopyError, copy};
 use crate::error::Problem;
 use crate::event::{CancelToken, Emitter, Event};
-use crate::file::{Connector, Purpose, content_hash, settle_header, sqlite_problem};
+use crate::file::{Connector, Purpose, content_hash, is_busy, settle_header, sqlite_problem};
 
 /// A copy that is to be put back, and how it can be known that it is the right one.
 pub(crate) struct Original<'a> {
@@ -52,8 +52,8 @@ pub(crate) fn put_back(
     drop(source);
     done.map_err(|problem| stuck(with_cause(&problem)))?;
     let _ = settle_header(&path); // in case `on_connect` turned it into a WAL database
-    // So that the file is whole without its log; a reader in the way only puts it off.
-    let _ = target.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    // So that the file is whole without its log.
+    empty_log(target, wait);
     emitter.emit(Event::RestoreFinished { backup: path });
     Ok(())
 }
@@ -68,19 +68,15 @@ fn copy_back(
     let failed = |error: rusqlite::Error| sqlite_problem(database, "restore", &error);
     let page_size = |connection: &Connection| connection.query_row("PRAGMA page_size", [], |row| row.get::<_, i64>(0));
     // An empty log first: else a full disk has to hold the restored pages twice.
-    let _ = target.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    empty_log(target, wait);
+    // The copy says nothing of the journal mode: its header was settled. It is set before the content comes back, for that
+    // takes the ledger's open run away, and whoever is killed after it is not called back.
     let sizes_differ = page_size(target).and_then(|have| Ok(have != page_size(source)?)).map_err(failed)?;
-    // The journal mode goes back before the content does: as long as the content is not back, the ledger says that a run
-    // is open, and whoever is killed here is mended by the next launch. Only a change of the page size, which the backup
-    // API cannot make in WAL mode, has to go the other way round.
-    let first = if sizes_differ { "delete" } else { journal_mode };
-    set_journal_mode(target, first).map_err(failed)?;
-    copy_pages(source, target, wait, database)?;
-    set_journal_mode(target, journal_mode).map_err(failed)
-}
-
-fn copy_pages(source: &Connection, target: &mut Connection, wait: Duration, database: &Path) -> Result<(), Problem> {
-    let failed = |error: rusqlite::Error| sqlite_problem(database, "restore", &error);
+    // The backup API cannot change the page size of a database in WAL mode: there the mode has to come last.
+    match set_journal_mode(target, if sizes_differ { "delete" } else { journal_mode }) {
+        Err(error) if is_busy(&error) => return Err(failed(error)),
+        _ => {} // damage, perhaps, which the copy mends
+    }
     // Not to be cancelled: half a way back is no place to stop, although it would be a safe one.
     copy(source, target, wait, &CancelToken::new(), |_, _| {}).map_err(|error| match error {
         CopyError::Sqlite(error) => failed(error),
@@ -88,10 +84,17 @@ fn copy_pages(source: &Connection, target: &mut Connection, wait: Duration, data
             Problem::Locked { path: database.to_owned(), lock: "write lock", holder: None, waited }
         }
         CopyError::Cancelled => Problem::Cancelled {},
-    })
+    })?;
+    set_journal_mode(target, journal_mode).map_err(failed)
 }
 
-/// The copy says nothing of the journal mode: its header was settled.
+/// Moves the write-ahead log into the file. A reader in the way only puts it off, and is not waited for.
+fn empty_log(target: &Connection, wait: Duration) {
+    let _ = target.busy_timeout(Duration::ZERO);
+    let _ = target.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    let _ = target.busy_timeout(wait);
+}
+
 fn set_journal_mode(target: &Connection, mode: &str) -> rusqlite::Result<()> {
     let now: String = target.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
     let wal = |mode: &str| mode.eq_ignore_ascii_case("wal");

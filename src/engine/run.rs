@@ -107,7 +107,7 @@ impl Run<'_> {
             self.open_run(connection)?;
             if group.manner.bare {
                 // The note that a run is open must be durable before the bare file's first statement is.
-                self.commit(connection, None, false, progress)?;
+                self.commit(connection, progress)?;
             }
         }
         for step in group.steps.clone() {
@@ -125,8 +125,17 @@ impl Run<'_> {
         if self.settings.cancel.is_cancelled() {
             return Err(Problem::Cancelled {});
         }
-        let marker = self.pending.get(group.steps.end - 1).map(Migration::version);
-        self.commit(connection, marker, last, progress)
+        match self.commit(connection, progress) {
+            Err(problem) if last && self.is_whole(connection) => {
+                let problem = described(&problem);
+                self.settings
+                    .emitter
+                    .warn(format!("the run is in the file, but may not outlast a power cut: {problem}"));
+                self.settings.emitter.emit(Event::Committed);
+                Ok(())
+            }
+            other => other,
+        }
     }
 
     /// History, ledger, and the row of this run: in the transaction of the first group.
@@ -138,30 +147,24 @@ impl Run<'_> {
             .map_err(|error| self.failed(&error))
     }
 
-    /// Commits. `marker` is the version whose ledger row is in this transaction, or nothing for the run's own row.
-    fn commit(
-        &self,
-        connection: &rusqlite::Connection,
-        marker: Option<i64>,
-        last: bool,
-        progress: &mut Progress,
-    ) -> Result<(), Problem> {
-        match commit(connection, self.settings, self.path) {
-            Ok(()) => progress.committed = true,
-            Err(problem @ (Problem::Locked { .. } | Problem::Cancelled {})) => return Err(problem),
-            // A commit that reports an I/O error may have happened: the journal can be gone although the folder could
-            // not be synced. Only the file knows.
-            Err(problem) => {
-                let _ = connection.execute_batch("ROLLBACK");
-                progress.committed |= self.is_in_the_file(marker);
-                if !(progress.committed && last) {
-                    return Err(problem);
-                }
-                self.settings.emitter.warn(format!("the run is in the file, but may not be durable yet: {problem}"));
+    fn commit(&self, connection: &rusqlite::Connection, progress: &mut Progress) -> Result<(), Problem> {
+        if let Err(problem) = commit(connection, self.settings, self.path) {
+            // The error does not say that nothing was committed: when the journal is removed and syncing its folder then
+            // fails, SQLite reports an I/O error, and the file is new. The ledger's row of this run is in the same
+            // transaction; what cannot be read may be there.
+            if connection.is_autocommit() {
+                progress.committed |= !matches!(ledger::state_of(connection, &self.id), Ok(None));
             }
+            return Err(problem);
         }
+        progress.committed = true;
         self.settings.emitter.emit(Event::Committed);
         Ok(())
+    }
+
+    /// Whether the last transaction is in the file although `COMMIT` reported an error.
+    fn is_whole(&self, connection: &rusqlite::Connection) -> bool {
+        connection.is_autocommit() && matches!(ledger::state_of(connection, &self.id), Ok(Some(false)))
     }
 
     fn step(&self, session: &Session, index: usize, manner: Manner, progress: &mut Progress) -> Result<(), Problem> {
@@ -309,17 +312,11 @@ impl Run<'_> {
         if !looks {
             return Ok(true);
         }
-        let copy = self.settings.connector.open(&copy.path, Purpose::Read, self.settings.wait)?;
-        Ok(different_count(connection, &copy, &progress.touched).map_err(failed)?.is_none())
-    }
-
-    /// Whether this run's row of the ledger can be read by somebody else.
-    fn is_in_the_file(&self, marker: Option<i64>) -> bool {
-        let Ok(other) = self.settings.connector.open(self.path, Purpose::Read, self.settings.wait) else {
-            return false;
+        // A copy that cannot be read says nothing about the file, and is no way back either.
+        let Ok(copy) = self.settings.connector.open(&copy.path, Purpose::Read, self.settings.wait) else {
+            return Ok(true);
         };
-        let sql = "SELECT 1 FROM lifeboat_ledger WHERE run = ?1 AND version IS ?2";
-        other.prepare(sql).and_then(|mut statement| statement.exists((&self.id, marker))).unwrap_or(false)
+        Ok(different_count(connection, &copy, &progress.touched).map_err(failed)?.is_none())
     }
 
     fn own(&self, connection: &rusqlite::Connection, sql: &str) -> Result<(), Problem> {

@@ -52,12 +52,18 @@ pub(crate) fn undo_open_run(
         refuse_damage: false,
     });
     let _ = session.connection.execute_batch("ROLLBACK");
-    let (kept, kept_name) = match kept {
-        Ok(kept) => (kept.path, kept.name),
+    let kept = match kept {
+        Ok(kept) => {
+            // Now, not after the restore: whoever is killed between the two, again and again, must not fill the disk.
+            if let Err(problem) = backups.forget_interrupted_runs(&kept.name, &open.backup, &settings.emitter) {
+                settings.emitter.warn(format!("the backups were not tidied: {problem}"));
+            }
+            kept.path
+        }
         // Damage is what the restore mends; anything else can be mended before it.
         Err(Problem::Corrupt { detail, .. }) => {
             settings.emitter.warn(format!("what the interrupted run left is damaged and was not kept: {detail}"));
-            (path.to_owned(), String::new())
+            path.to_owned()
         }
         Err(problem) => return Err(stuck(problem)),
     };
@@ -73,9 +79,6 @@ pub(crate) fn undo_open_run(
     );
     session.watch.listen_again();
     back.map_err(stuck)?;
-    if let Err(problem) = backups.keep_of_interrupted_run(&kept_name, &open.backup, &settings.emitter) {
-        settings.emitter.warn(format!("the backups were not tidied: {problem}"));
-    }
     settings.emitter.emit(Event::RecoveryFinished { kept: kept.clone() });
     Ok(kept)
 }

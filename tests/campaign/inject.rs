@@ -2,14 +2,13 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use serde_json::Value;
 
+use super::Finding;
 use super::cases::Case;
 use super::picture::content;
-use super::{Finding, said};
 
 /// Calls to break at.
 const BROKEN: &str = "openat,read,pread64,write,pwrite64,lseek,ftruncate,fsync,fdatasync,rename,link,unlink,mkdir,\
@@ -151,6 +150,6 @@ pub fn errors_of(call: &str) -> &'static [&'static str] {
 }
 
 fn broken(case: &Case, what: String, run: impl FnOnce()) -> Option<Finding> {
-    let payload = catch_unwind(AssertUnwindSafe(run)).err()?;
-    Some(Finding { case: case.name.clone(), what, message: said(&*payload) })
+    let message = super::look(run)?;
+    Some(Finding { case: case.name.clone(), what, message })
 }

@@ -35,8 +35,21 @@ pub struct Finding {
     pub message: String,
 }
 
+thread_local! {
+    /// Whether a panic on this thread is a finding, and not a fault of the campaign.
+    static LOOKING: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// Runs what may find something, and says what.
+pub fn look(run: impl FnOnce()) -> Option<String> {
+    LOOKING.set(true);
+    let looked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
+    LOOKING.set(false);
+    looked.err().map(|payload| said(&*payload))
+}
+
 /// The message of a panic.
-pub fn said(payload: &(dyn std::any::Any + Send)) -> String {
+fn said(payload: &(dyn std::any::Any + Send)) -> String {
     payload
         .downcast_ref::<&str>()
         .map(ToString::to_string)
@@ -68,8 +81,12 @@ fn main() -> ExitCode {
         say("SKIPPED: the fault campaign needs `strace`, which is not on this machine");
         return ExitCode::SUCCESS;
     }
-    // Every state that is looked at may panic; the payload tells what it was.
-    std::panic::set_hook(Box::new(|_| {}));
+    let loud = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if !LOOKING.get() {
+            loud(info);
+        }
+    }));
     let started = Instant::now();
     // Memory is as good as a disk here: what is durable is decided by the model, not by the machine.
     let base = PathBuf::from("/dev/shm");

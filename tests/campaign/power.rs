@@ -2,14 +2,13 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use super::Finding;
 use super::cases::{Case, End};
 use super::disk::{Disk, Luck, State, Sync};
 use super::picture::content;
 use super::trace;
-use super::{Finding, said};
 
 /// How many states to look at.
 #[derive(Clone, Copy)]
@@ -89,12 +88,11 @@ pub fn cut(
             if !seen.insert((state.fingerprint(), moment == last)) {
                 continue;
             }
-            let looked = catch_unwind(AssertUnwindSafe(|| look(case, &state, &scratch, moment == last)));
-            if let Err(payload) = looked {
+            if let Some(message) = super::look(|| look(case, &state, &scratch, moment == last)) {
                 findings.push(Finding {
                     case: case.name.clone(),
                     what: format!("power cut at {moment} of {last}, {luck:?}"),
-                    message: said(&*payload),
+                    message,
                 });
                 if left_out.is_some() {
                     return (seen.len(), findings);
