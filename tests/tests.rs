@@ -3,6 +3,8 @@
 #![allow(missing_docs)]
 
 mod backups;
+#[cfg(feature = "cli")]
+mod cli;
 mod corpus;
 mod house;
 mod launch;

@@ -88,10 +88,10 @@ impl Progress {
         };
         match event {
             Event::BackupStarted { bytes } => {
-                bar.set_style(style("{spinner} {msg} [{bar:32}] {binary_bytes} of {binary_total_bytes}"));
                 bar.set_length(*bytes);
                 bar.set_position(0);
                 bar.set_message("backing up");
+                bar.set_style(style("{spinner} {msg} [{bar:32}] {binary_bytes} of {binary_total_bytes}"));
                 bar.enable_steady_tick(Duration::from_millis(100));
             }
             Event::BackupProgress { done, total } if done == total => spin("checking the backup"),
@@ -114,10 +114,15 @@ impl Progress {
     fn write(&self, event: &Event) {
         const OFTEN: Duration = Duration::from_millis(450);
         const SELDOM: Duration = Duration::from_secs(5);
+        /// Checking fewer bytes takes no time that anybody would notice.
+        const MANY: u64 = 32 * 1024 * 1024;
         let mut state = self.state();
         let since = state.told.map_or(Duration::MAX, |told| told.elapsed());
         let line = match event {
             Event::BackupStarted { bytes } => format!("backing up {}", mebibytes(*bytes)),
+            Event::BackupProgress { done, total } if done == total && *total >= MANY => {
+                "checking the backup".to_owned()
+            }
             Event::BackupProgress { done, total } if since > OFTEN => {
                 format!("backing up: {} of {}", mebibytes(*done), mebibytes(*total))
             }
@@ -149,12 +154,17 @@ impl Progress {
         self.beside_the_bar(|| self.screen.tell(text));
     }
 
-    /// Something of the command's own that takes a while.
-    pub(super) fn doing(&self, text: &str) {
+    /// Something of the command's own that people and the log should know.
+    pub(super) fn started(&self, text: &str) {
         if let Some(log) = &self.log {
             log.line("INFO", text);
         }
         self.note(text);
+        self.doing(text);
+    }
+
+    /// Something that may take a while before the first event; seen on a terminal alone.
+    pub(super) fn doing(&self, text: &str) {
         if let Shown::Terminal(bar) = &self.shown {
             bar.set_message(self.screen.text(text));
             bar.enable_steady_tick(Duration::from_millis(100));
