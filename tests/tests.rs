@@ -2,5 +2,11 @@
 
 #![allow(missing_docs)]
 
+mod cancel;
+mod child;
+mod concurrency;
+mod crash;
+mod interrupted;
 mod launch;
+mod rotation;
 mod support;

@@ -34,6 +34,7 @@ impl Session {
         // is not synced, and a power cut brings the journal back. `fullfsync` is macOS's real sync (not run there).
         session.connection.execute_batch("PRAGMA synchronous = EXTRA; PRAGMA fullfsync = 1").map_err(failed)?;
         session.empty_log();
+        session.connection.busy_timeout(settings.wait).map_err(failed)?;
         Ok(session)
     }
 
