@@ -34,6 +34,8 @@ pub(crate) fn undo_open_run(
         hash: &open.hash,
         journal_mode: &open.journal_mode,
     };
+    // Before anything is written: without it there is no way back, and no launch may fill the disk over it.
+    original.find(&backups, path).map_err(stuck)?;
     begin_immediate(&session.connection, settings, path).map_err(stuck)?;
     // What others may have written between the groups of that run is in here.
     let kept = backups.take(&Copying {
