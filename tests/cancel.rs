@@ -21,7 +21,7 @@ fn project(middle: &[(&str, &str)]) -> Project {
     let project = Project::with(&[BEGIN]);
     project.migrator().at(project.db()).migrate().unwrap();
     project.sql(
-        "WITH RECURSIVE n(x) AS (VALUES(1) UNION ALL SELECT x + 1 FROM n WHERE x < 5000)
+        "WITH RECURSIVE n(x) AS (VALUES(1) UNION ALL SELECT x + 1 FROM n WHERE x < 500)
          INSERT INTO note (body) SELECT hex(zeroblob(400)) FROM n",
     );
     for (name, sql) in [&[ADD], middle, &[LAST]].concat() {
@@ -54,7 +54,7 @@ fn stopped(middle: &[(&str, &str)], prepare: impl Fn(Migrator) -> Migrator, chec
                 project.remove(name);
             }
             assert_eq!(project.migrator().at(project.db()).migrate().unwrap().outcome, Outcome::Migrated);
-            assert_eq!(project.number("SELECT count(*) FROM note WHERE stars = id"), 5000);
+            assert_eq!(project.number("SELECT count(*) FROM note WHERE stars = id"), 500);
         }
     }
 }
@@ -112,7 +112,7 @@ fn a_copy_is_cancelled_and_leaves_nothing() {
 
 #[test]
 fn the_way_back_is_not_cancelled() {
-    let project = project(&[("V3__wrong", "UPDATE note SET id = 7 WHERE id > 4000")]);
+    let project = project(&[("V3__wrong", "UPDATE note SET id = 7 WHERE id > 400")]);
     let before = picture(&project.db());
     let token = CancelToken::new();
     let button = token.clone();
@@ -180,7 +180,7 @@ fn an_error_or_a_panic_in_the_apps_own_code_goes_back() {
 
 #[test]
 fn a_copy_that_vanishes_during_a_failing_run_of_one_transaction_is_not_missed() {
-    let project = project(&[("V3__wrong", "UPDATE note SET id = 7 WHERE id > 4000")]);
+    let project = project(&[("V3__wrong", "UPDATE note SET id = 7 WHERE id > 400")]);
     let before = picture(&project.db());
     let copy = Arc::new(Mutex::new(None));
     let migrator = project.migrator().on_event(move |event| match event {

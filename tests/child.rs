@@ -94,8 +94,6 @@ pub struct Ended {
     pub killed: bool,
     /// `migrated`, `rolled-back`, …; empty if it never came to say.
     pub outcome: String,
-    /// The kind of its error.
-    pub error: String,
     pub said: String,
 }
 
@@ -110,7 +108,7 @@ impl Ended {
         #[cfg(not(unix))]
         let killed = false;
         assert!(killed || output.status.success(), "a child failed: {}\n{said}", output.status);
-        Ended { killed, outcome: find("outcome: "), error: find("error: "), said }
+        Ended { killed, outcome: find("outcome: "), said }
     }
 }
 

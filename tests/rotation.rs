@@ -128,8 +128,10 @@ fn a_copy_without_metadata_does_not_block_the_next_one() {
 fn metadata_of_a_copy_that_is_gone_is_tidied_away() {
     let project = with_rows();
     add_column(&project, 2);
-    let first = project.migrator().at(project.db()).migrate().unwrap().backup.unwrap();
+    let earlier: DateTime<Utc> = "2026-01-15T12:00:00Z".parse().unwrap();
+    let first = project.migrator().clock(move || earlier).at(project.db()).migrate().unwrap().backup.unwrap();
     fs::remove_file(&first).unwrap();
+    assert!(first.with_extension("db.json").exists());
     let foreign = project.backups_dir().join("my-own-2026-01-15T12-00-00.db.json");
     fs::write(&foreign, "{}").unwrap();
     add_column(&project, 3);

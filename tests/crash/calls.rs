@@ -42,9 +42,9 @@ fn count(job: &Job) -> BTreeMap<&'static str, usize> {
     counts.iter().filter(|((thread, _), _)| *thread == busiest).map(|((_, call), count)| (*call, *count)).collect()
 }
 
-/// At most `most` of the calls, the first and the last among them.
+/// At most `most` of the calls, the first and the last among them. All, where `LIFEBOAT_EVERY_CALL` is set: some minutes.
 fn sample(count: usize, most: usize) -> Vec<usize> {
-    if count <= most {
+    if count <= most || std::env::var_os("LIFEBOAT_EVERY_CALL").is_some() {
         return (1..=count).collect();
     }
     let mut points: Vec<usize> = (0..most).map(|at| 1 + at * (count - 1) / (most - 1)).collect();
@@ -107,6 +107,29 @@ fn a_run_that_is_killed_at_a_system_call_leaves_the_file_wholly_old_or_wholly_ne
 }
 
 #[test]
+fn a_way_back_that_is_killed_at_a_system_call_is_finished_by_the_next_launch() {
+    if !there_is_strace() {
+        return;
+    }
+    let scene = Scene::other_journal(true).failing();
+    let job = |project: &Project| scene.job(What::Migrate, project);
+    at_sampled_calls(
+        &scene,
+        6,
+        "signal=SIGKILL",
+        CALLS,
+        || scene.arrange(),
+        job,
+        |project, _, what| {
+            let ended = scene.job(What::Recover, project).run();
+            assert!(["restored", "untouched"].contains(&ended.outcome.as_str()), "{what}: {}", ended.said);
+            assert_eq!(scene.state(project), State::Old, "{what}: {}", ended.said);
+            scene.finish(project, what);
+        },
+    );
+}
+
+#[test]
 fn a_recovery_that_is_killed_at_a_system_call_is_finished_by_the_next() {
     if !there_is_strace() {
         return;
@@ -163,4 +186,48 @@ fn what_a_launch_says_of_the_file_is_true_when_the_disk_fails() {
             },
         );
     }
+}
+
+/// SQLite commits by removing the journal, then syncs the folder. When that fails it reports an I/O error, although the
+/// transaction is in the file.
+#[test]
+fn a_commit_that_reports_an_error_after_the_fact_is_not_called_rolled_back() {
+    if !there_is_strace() {
+        return;
+    }
+    let scene = Scene::whole(false);
+    let last = count(&scene.job(What::Migrate, &scene.arrange()))["fsync"];
+    let project = scene.arrange();
+    let ended = inject(&scene.job(What::Migrate, &project), "fsync", "error=EIO", last);
+    assert!(ended.said.contains("power cut"), "{}", ended.said);
+    assert_eq!(ended.outcome, "migrated", "{}", ended.said);
+    assert_eq!(scene.state(&project), State::New);
+    scene.finish(&project, scene.name);
+}
+
+/// A launch was killed after it gave its copy a name and before that name was durable. The next one takes the copy as its
+/// own; a power cut must not take it away once a transaction relies on it.
+#[test]
+fn a_copy_that_is_reused_is_made_durable_first() {
+    if !there_is_strace() {
+        return;
+    }
+    let scene = Scene::stepwise(false);
+    let project = scene.arrange();
+    let killed = Job { kill_on: "RunStarted".to_owned(), ..scene.job(What::Migrate, &project) };
+    assert!(killed.run().killed);
+    let copy = project.backups_dir().join(&project.backups()[0]);
+    let log = project.path().join("strace.log");
+    let arguments = ["-f", "-qq", "-y", "-o", log.to_str().unwrap(), "-e", "trace=fsync,fdatasync"];
+    let job = scene.job(What::Migrate, &project);
+    let ended = Ended::of(job.command_under("strace", &arguments.map(ToOwned::to_owned)).output().unwrap());
+    assert!(ended.said.contains("reused: true"), "{}", ended.said);
+    let text = fs::read_to_string(&log).unwrap();
+    let line_of = |path: &std::path::Path| {
+        let path = format!("<{}>", path.display());
+        text.lines().position(|line| line.contains(&path)).unwrap_or_else(|| panic!("{path} is not synced:\n{text}"))
+    };
+    let first_commit = line_of(&project.db());
+    assert!(line_of(&copy) < first_commit, "{text}");
+    assert!(line_of(&project.backups_dir()) < first_commit, "{text}");
 }
