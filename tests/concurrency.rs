@@ -186,6 +186,70 @@ fn a_reader_in_its_transaction_on_a_log_goes_on_reading_the_old_state() {
 }
 
 #[test]
+fn a_reader_in_its_transaction_on_a_log_does_not_keep_a_failed_run_from_going_back() {
+    let project = with_rows(true);
+    project.write(COLUMN.0, COLUMN.1);
+    project.write("V3__wrong", "UPDATE note SET id = 7 WHERE id > 1");
+    let before = picture(&project.db());
+    let window = Connection::open(project.db()).unwrap();
+    window.execute_batch("BEGIN; SELECT count(*) FROM note").unwrap();
+    let migrator = project.migrator().wait(A_MOMENT).atomicity(Atomicity::Step);
+    let error = migrator.at(project.db()).migrate().unwrap_err();
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::StepFailed, Outcome::Restored));
+    window.execute_batch("COMMIT").unwrap();
+    drop(window);
+    assert_eq!(picture(&project.db()), before);
+}
+
+#[test]
+fn what_others_wrote_between_two_transactions_of_a_failed_run_is_kept() {
+    for wal in [false, true] {
+        let project = with_rows(wal);
+        project.write(COLUMN.0, COLUMN.1);
+        project.write("V3__wrong", "UPDATE note SET id = 7 WHERE id > 1");
+        let before = picture(&project.db());
+        let db = project.db();
+        let migrator = project.migrator().atomicity(Atomicity::Step).on_event(move |event| {
+            if matches!(event, lifeboat::Event::Committed) {
+                let other = Connection::open(&db).unwrap();
+                other.execute("INSERT INTO note (body) VALUES ('acknowledged')", []).unwrap();
+            }
+        });
+        let backups = project.backups().len();
+        let error = migrator.at(project.db()).migrate().unwrap_err();
+        assert_eq!((error.kind(), error.outcome()), (ErrorKind::StepFailed, Outcome::Restored), "{error}");
+        assert_eq!(picture(&project.db()), before);
+        assert_eq!(project.backups().len(), backups + 2, "the copy before, and what was there");
+        let newest = project.backups_dir().join(project.backups().pop().unwrap());
+        assert!(picture(&newest).contains("acknowledged"));
+        // Without a writer there is nothing to keep.
+        let alone = project.migrator().atomicity(Atomicity::Step);
+        for _ in 0..2 {
+            assert_eq!(alone.at(project.db()).migrate().unwrap_err().outcome(), Outcome::Restored);
+            assert_eq!(project.backups().len(), backups + 2);
+        }
+    }
+}
+
+#[test]
+fn when_the_one_that_migrates_is_killed_one_of_those_that_wait_goes_on() {
+    for wal in [false, true] {
+        let project = with_rows(wal);
+        project.write("V2__slow", SLOW);
+        project.write("V3__after", "CREATE TABLE after_it (id)");
+        let first = Job { step: true, ..Job::new(What::MigrateSlowly, project.path()) }.start().until_ready();
+        let job = Job { step: true, ..Job::new(What::Migrate, project.path()) };
+        let others: Vec<Started> = (0..3).map(|_| job.start()).collect();
+        std::thread::sleep(A_MOMENT);
+        drop(first); // killed
+        let mut outcomes: Vec<String> = others.into_iter().map(|child| child.end().outcome).collect();
+        outcomes.sort();
+        assert_eq!(outcomes, ["migrated", "up-to-date", "up-to-date"]);
+        assert_eq!(project.number("SELECT count(*) FROM ran WHERE step = 'slow'"), 1);
+    }
+}
+
+#[test]
 fn no_row_that_a_writer_was_told_is_committed_is_lost() {
     for wal in [false, true] {
         let project = with_rows(wal);

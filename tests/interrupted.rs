@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use lifeboat::{Atomicity, ErrorKind, Migrator, Outcome, Problem};
 
@@ -155,6 +156,33 @@ fn what_was_written_after_the_crash_is_kept_in_a_backup() {
     let report = migrator(project).at(project.db()).recover().unwrap();
     assert_eq!(picture(&project.db()), cut_off.old);
     assert!(picture(&report.backup.unwrap()).contains("written between the crash and the launch"));
+}
+
+#[test]
+fn a_window_that_keeps_the_journal_mode_from_being_put_back_is_named_and_nothing_is_changed() {
+    if !cfg!(unix) {
+        return eprintln!("NOT RUN: there is no SIGKILL here");
+    }
+    let project = Project::with(&[("V1__begin", "CREATE TABLE note (id INTEGER PRIMARY KEY, body TEXT)")]);
+    project.migrator().at(project.db()).migrate().unwrap();
+    project.sql("INSERT INTO note (body) VALUES ('one')");
+    let old = picture(&project.db());
+    project.write("V2__log", "-- lifeboat: no-transaction\nPRAGMA journal_mode = WAL");
+    project.write("V3__more", "CREATE TABLE more (id)");
+    let job = Job::new(What::Migrate, project.path());
+    assert!(Job { kill_on: "StepStarted { name: \"V3".to_owned(), ..job }.run().killed);
+    let window = rusqlite::Connection::open(project.db()).unwrap();
+    window.query_row("SELECT count(*) FROM note", [], |row| row.get::<_, i64>(0)).unwrap();
+    let found = picture(&project.db());
+    let impatient = project.migrator().wait(Duration::from_millis(200));
+    let error = impatient.at(project.db()).migrate().unwrap_err();
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::NeedsRecovery, Outcome::NeedsRecovery));
+    assert!(error.to_string().contains("in use"), "{error}");
+    assert_eq!(picture(&project.db()), found);
+    drop(window);
+    assert_eq!(impatient.at(project.db()).recover().unwrap().outcome, Outcome::Restored);
+    assert_eq!(picture(&project.db()), old);
+    assert_eq!(impatient.at(project.db()).migrate().unwrap().outcome, Outcome::Migrated);
 }
 
 #[test]
