@@ -3,12 +3,18 @@
 #![allow(missing_docs)]
 
 mod backups;
+mod cancel;
+mod child;
 #[cfg(feature = "cli")]
 mod cli;
+mod concurrency;
 mod corpus;
+mod crash;
 mod house;
+mod interrupted;
 mod launch;
 mod library;
 mod reading;
 mod refinery;
+mod rotation;
 mod support;

@@ -1,5 +1,6 @@
 //! Taking a copy: whole, checked and durable under a temporary name before it gets its own.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -113,7 +114,7 @@ impl Backups {
             sync_folder(self.folder.parent().unwrap_or(Path::new(".")))
                 .map_err(|source| io_problem(&self.folder, "sync", source))?;
         }
-        let (name, moment) = self.names.next(copying.now, backups.iter().map(|backup| backup.moment).max());
+        let (name, moment) = self.free_name(copying.now, &backups);
         let path = self.folder.join(&name);
         let metadata = Metadata {
             format: 1,
@@ -136,6 +137,16 @@ impl Backups {
         })?;
         copying.emitter.emit(Event::BackupFinished { path: path.clone(), bytes: size, reused: false });
         Ok(Taken { name: name.to_string_lossy().into_owned(), path, size, hash, reused: false, findings })
+    }
+
+    /// A name that nothing has, not even a link or a folder, which count as no backups.
+    fn free_name(&self, now: DateTime<Utc>, backups: &[Backup]) -> (OsString, Moment) {
+        let newest = backups.iter().map(|backup| backup.moment).max();
+        let mut next = self.names.next(now, newest);
+        while std::fs::symlink_metadata(self.folder.join(&next.0)).is_ok() {
+            next = self.names.next(now, Some(next.1));
+        }
+        next
     }
 
     fn copy_pages(

@@ -43,6 +43,8 @@ pub(crate) struct Failure {
     pub(crate) results: Vec<StepReport>,
     /// Something was committed, or the file was seen not to be as it was: the copy is the way back.
     pub(crate) restore: bool,
+    /// Another connection committed something between the groups of this run. The copy does not have it.
+    pub(crate) others_wrote: bool,
 }
 
 /// What is gathered on the way.
@@ -53,6 +55,8 @@ struct Progress {
     analyzed: BTreeSet<String>,
     fingerprint: Fingerprint,
     legacy_alter_table: bool,
+    /// Moves when another connection commits, not when this one does (<https://sqlite.org/pragma.html#pragma_data_version>).
+    data_version: i64,
     committed: bool,
 }
 
@@ -70,6 +74,7 @@ impl Run<'_> {
                     tables: foreign_keys::tables(connection)?,
                     analyzed: statistics::analyzed(connection)?,
                     legacy_alter_table: connection.query_row("PRAGMA legacy_alter_table", [], |row| row.get(0))?,
+                    data_version: data_version(connection)?,
                     committed: false,
                 })
             });
@@ -78,7 +83,7 @@ impl Run<'_> {
             Err(error) => {
                 let _ = connection.execute_batch("ROLLBACK");
                 let results = pending_reports(self.pending, self.settings);
-                return Err(Box::new(Failure { problem: failed(error), results, restore: false }));
+                return Err(Box::new(Failure { problem: failed(error), results, restore: false, others_wrote: false }));
             }
         };
         self.settings.emitter.emit(Event::RunStarted { steps: self.pending.len() });
@@ -293,7 +298,9 @@ impl Run<'_> {
         if !restore {
             self.settings.emitter.emit(Event::RolledBack);
         }
-        Failure { problem, results: progress.results, restore }
+        // What cannot be read may be different.
+        let others_wrote = progress.committed && data_version(connection).ok() != Some(progress.data_version);
+        Failure { problem, results: progress.results, restore, others_wrote }
     }
 
     fn is_as_it_was(&self, connection: &rusqlite::Connection, progress: &Progress) -> Result<bool, Problem> {
@@ -326,6 +333,10 @@ impl Run<'_> {
     fn failed(&self, error: &rusqlite::Error) -> Problem {
         sqlite_problem(self.path, "write", error)
     }
+}
+
+fn data_version(connection: &rusqlite::Connection) -> rusqlite::Result<i64> {
+    connection.query_row("PRAGMA data_version", [], |row| row.get(0))
 }
 
 /// A problem with its cause, in one line.
