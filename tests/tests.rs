@@ -10,4 +10,5 @@ mod house;
 mod launch;
 mod library;
 mod reading;
+mod refinery;
 mod support;

@@ -10,7 +10,7 @@ use rusqlite::types::ValueRef;
 
 use super::ledger::{LEDGER_TABLE, OpenRun, read_open_run};
 use super::types::{HashWidth, Migration, checksum};
-use crate::error::Problem;
+use crate::error::{Problem, SqliteCause};
 use crate::file::sqlite_problem;
 
 /// refinery's default name for the table.
@@ -104,9 +104,9 @@ fn read(connection: &Connection, path: &Path, table: &str) -> Result<Record, Pro
         record.applied = read_applied(connection, path, table)?;
     }
     if has_ledger {
-        record.open_run = read_open_run(connection).map_err(|error| match error.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::Unknown) => bad(LEDGER_TABLE, crate::error::SqliteCause::from(&error).message),
-            _ => failed(error),
+        record.open_run = read_open_run(connection).map_err(|error| match complaint(&error) {
+            Some(why) => bad(LEDGER_TABLE, why),
+            None => failed(error),
         })?;
     }
     Ok(record)
@@ -117,9 +117,9 @@ fn read_applied(connection: &Connection, path: &Path, table: &str) -> Result<Vec
     let bad = |why: String| Problem::BadHistory { path: path.to_owned(), table: table.to_owned(), why };
     // The name is the app's setting, checked to be a plain identifier.
     let sql = format!("SELECT version, name, applied_on, checksum FROM \"{table}\"");
-    let mut statement = connection.prepare(&sql).map_err(|error| match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::Unknown) => bad(crate::error::SqliteCause::from(&error).message),
-        _ => failed(error),
+    let mut statement = connection.prepare(&sql).map_err(|error| match complaint(&error) {
+        Some(why) => bad(why),
+        None => failed(error),
     })?;
     let mut rows = statement.query([]).map_err(failed)?;
     let mut applied: Vec<Applied> = Vec::new();
@@ -141,6 +141,13 @@ fn read_applied(connection: &Connection, path: &Path, table: &str) -> Result<Vec
         return Err(bad(format!("version {} stands in it twice", pair[0].version)));
     }
     Ok(applied)
+}
+
+/// What SQLite has against a query of ours, which is right for a table that is what it should be; nothing if the file
+/// or the machine is at fault. (rusqlite has two errors for it, and `sqlite_error_code` knows one.)
+fn complaint(error: &rusqlite::Error) -> Option<String> {
+    let cause = SqliteCause::from(error);
+    (cause.code & 0xff == rusqlite::ffi::SQLITE_ERROR).then_some(cause.message)
 }
 
 fn integer(value: ValueRef<'_>) -> Option<i64> {
