@@ -8,6 +8,7 @@ mod identity;
 mod integrity;
 mod lock;
 mod settle;
+#[cfg(feature = "cli")]
 mod tree;
 
 pub(crate) use connect::{ConnectHook, Connector, Purpose, is_busy, remove_with_sidecars, sqlite_problem};
@@ -20,4 +21,5 @@ pub(crate) use identity::{DatabasePath, io_problem};
 pub(crate) use integrity::{Depth, Findings, examine, size_of};
 pub(crate) use lock::LaunchLock;
 pub(crate) use settle::{aside_stale_sidecars, may_be_written};
+#[cfg(feature = "cli")]
 pub(crate) use tree::{publish_folder, remove_tree, settle_tree};

@@ -73,6 +73,14 @@ fn another_data_directory_has_an_example_of_its_own() {
 }
 
 #[test]
+fn a_checkout_whose_env_file_names_the_same_database_starts_from_the_example_too() {
+    let project = checkout();
+    fs::write(project.path().join(".env"), "DATABASE_URL=sqlite:.data/app.db\n").unwrap();
+    let document = lifeboat(project.path(), &["migrate", "--json"]).ends_with(0).json();
+    assert_eq!(document["results"].as_array().unwrap().len(), 3);
+}
+
+#[test]
 fn backups_and_locks_stay_behind_and_a_log_is_brought_into_the_copy() {
     let project = checkout();
     let example = project.path().join(".data.example");

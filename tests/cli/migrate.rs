@@ -77,6 +77,20 @@ fn a_dry_run_shows_the_sql_and_touches_nothing() {
 }
 
 #[test]
+fn a_version_that_is_none_or_that_the_file_is_past_is_refused() {
+    let project = Project::with(TWO);
+    let to =
+        |version: &str, code| lifeboat(project.path(), &["migrate", "-d", "app.db", "--to", version]).ends_with(code);
+    assert!(to("7", 1).stderr.starts_with("error: cannot migrate to version 7: there is no such migration"));
+    to("V2", 0);
+    to("2", 0);
+    let bytes = fs::read(project.db()).unwrap();
+    assert!(to("7", 1).stderr.starts_with("error: cannot migrate to version 7: there is no such migration"));
+    assert!(to("1", 1).stderr.starts_with("error: cannot migrate to version 1: the file is at 2"));
+    assert_eq!(fs::read(project.db()).unwrap(), bytes);
+}
+
+#[test]
 fn a_file_that_was_made_for_a_mistyped_name_is_named_with_what_is_near() {
     let project = Project::with(TWO);
     lifeboat(project.path(), &["migrate", "-d", "notes.db"]).ends_with(0);
@@ -143,7 +157,6 @@ fn a_path_that_is_no_text_is_migrated_and_shown_as_near_to_it_as_it_comes() {
     use std::os::unix::ffi::OsStrExt;
     let project = Project::with(TWO);
     let name = OsStr::from_bytes(b"caf\xe9.db");
-    fs::File::create(project.path().join(name)).unwrap();
     let run = |arguments: &[&str]| super::Ran::of(command(project.path(), arguments).arg(name).output().unwrap());
     let document = run(&["migrate", "--json", "--to", "1", "-d"]).ends_with(0).json();
     assert_eq!(document["outcome"], "created");
