@@ -345,6 +345,9 @@ fn hint(problem: &Problem) -> Option<String> {
         Problem::Sqlite { source, .. } if source.code & 0xff == rusqlite::ffi::SQLITE_FULL => {
             "free some disk space and start again".to_owned()
         }
+        Problem::Sqlite { source, .. } | Problem::StepFailed { source, .. } if is_unregistered(source) => {
+            "register it in `on_connect`, which prepares every connection".to_owned()
+        }
         Problem::Sqlite { .. } => return None,
         Problem::NoSpace { .. } => "free some disk space and start again".to_owned(),
         Problem::BackupFailed { .. } => "nothing was migrated, because nothing could be gone back to".to_owned(),
@@ -389,6 +392,13 @@ fn hint(problem: &Problem) -> Option<String> {
         Problem::NeedsRecovery { .. } => RECIPE.to_owned(),
         Problem::Unsupported { .. } | Problem::Config { .. } => return None,
     })
+}
+
+/// Something that only the app's own code can bring.
+fn is_unregistered(cause: &SqliteCause) -> bool {
+    ["no such collation sequence", "no such function", "no such module", "no such tokenizer", "unknown tokenizer"]
+        .iter()
+        .any(|beginning| cause.message.starts_with(beginning))
 }
 
 /// How a person puts a copy back without lifeboat.
