@@ -15,7 +15,7 @@ pub(crate) use durable::{
     publish, remove_if_there, sync_file,
 };
 pub(crate) use hash::{content_hash, settle_header};
-pub(crate) use identity::{DatabasePath, io_problem};
-pub(crate) use integrity::{Depth, Findings, examine, size_of};
+pub(crate) use identity::{DatabasePath, io_problem, write_problem};
+pub(crate) use integrity::{Depth, Findings, examine, size_of, size_under_lock};
 pub(crate) use lock::LaunchLock;
 pub(crate) use settle::{aside_stale_sidecars, may_be_written};

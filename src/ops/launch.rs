@@ -19,8 +19,8 @@ use crate::engine::{Before, Run, Session, Settings, begin_immediate, compile, co
 use crate::error::{Error, Problem, Result};
 use crate::event::Event;
 use crate::file::{
-    DatabasePath, LaunchLock, Purpose, create_folder, io_problem, may_be_written, remove_with_sidecars, size_of,
-    sqlite_problem,
+    DatabasePath, LaunchLock, Purpose, create_folder, may_be_written, remove_with_sidecars, size_under_lock,
+    sqlite_problem, write_problem,
 };
 use crate::migration::{Migrations, Plan, Record, Target, plan, read_record};
 use crate::report::{Outcome, Report};
@@ -91,7 +91,9 @@ impl Launch<'_> {
     fn migrate_under_lock(&self) -> Result<Report> {
         let database = DatabasePath::resolve(self.path)?;
         create_folder(database.folder())
-            .map_err(|source| Error::from(io_problem(database.folder(), "create", source)))?;
+            .map_err(|source| Error::from(write_problem(database.folder(), "create", source)))?;
+        // Before the lock: where nothing may be written, it may not be made either.
+        refuse_unwritable(&database)?;
         let _lock = self.lock(&database)?;
         // Twice: another program than lifeboat may make the file while we make it.
         for _ in 0..2 {
@@ -126,7 +128,6 @@ impl Launch<'_> {
 
     fn migrate_existing(&self, database: &DatabasePath) -> Result<Report> {
         let path = database.real();
-        refuse_unwritable(database)?;
         if database.has_other_names() {
             self.settings.emitter.warn(format!(
                 "`{}` has other names (hard links); whoever opens it by another one does not see its log",
@@ -179,9 +180,11 @@ impl Launch<'_> {
         };
         let groups = group(&plan.pending, settings.atomicity);
         let backups = Backups::of(database, settings.backups.as_deref());
-        let bytes = size_of(&session.connection).map_err(failed)?;
-        let prepared = self.prepare(database, session, &backups, &record, &plan, bytes, is_split(&groups));
-        let (copy, before) = match prepared {
+        let prepared = size_under_lock(&session.connection, path).and_then(|bytes| {
+            let (copy, before) = self.prepare(database, session, &backups, &record, &plan, bytes, is_split(&groups))?;
+            Ok((bytes, copy, before))
+        });
+        let (bytes, copy, before) = match prepared {
             Ok(prepared) => prepared,
             Err(problem) => {
                 let _ = session.connection.execute_batch("ROLLBACK");
@@ -299,7 +302,8 @@ fn wants_keys_on(plan: &Plan) -> bool {
 }
 
 pub(crate) fn refuse_unwritable(database: &DatabasePath) -> Result<(), Problem> {
-    for path in [database.real(), database.folder()] {
+    let file = database.metadata().map(|_| database.real());
+    for path in file.into_iter().chain([database.folder()]) {
         if !may_be_written(path) {
             return Err(Problem::ReadOnly { path: path.to_owned(), why: "its permissions do not allow it".to_owned() });
         }
