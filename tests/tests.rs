@@ -3,6 +3,7 @@
 #![allow(missing_docs)]
 
 mod backups;
+mod bad_files;
 mod house;
 mod launch;
 mod library;
