@@ -117,7 +117,7 @@ problems! {
     /// A SQLite error outside any migration.
     Sqlite = "sqlite" ("SQLite cannot {action} `{}`", .path.display()) { path: PathBuf, action: &'static str, #[source] source: SqliteCause, }
     /// The disk has too little room for the copy.
-    NoSpace = "no-space" ("`{}` has {} free, and the backup needs {}", .path.display(), mebibytes(*.available), mebibytes(*.needed)) { path: PathBuf, available: u64, needed: u64, }
+    NoSpace = "no-space" ("`{}` has {} free, and the backup needs {}", .path.display(), mebibytes(*.available, f64::floor), mebibytes(*.needed, f64::ceil)) { path: PathBuf, available: u64, needed: u64, }
     /// The copy could not be taken, or is not what it should be.
     BackupFailed = "backup-failed" ("the backup of `{}` failed: {why}", .path.display()) { path: PathBuf, why: String, }
     /// The file was migrated by a newer version of the app.
@@ -185,9 +185,11 @@ fn rows(rowids: &[i64]) -> String {
     format!(" (rowids {list})")
 }
 
-fn mebibytes(bytes: u64) -> String {
-    // Rounded up for a need, and never "0" for something.
-    format!("{} MiB", bytes.div_ceil(1024 * 1024))
+/// To a tenth. What is there is rounded down and what is needed up, so that the two never read the same.
+fn mebibytes(bytes: u64, round: fn(f64) -> f64) -> String {
+    #[allow(clippy::cast_precision_loss)] // a rounded figure for people
+    let tenths = round(bytes as f64 * 10.0 / (1024.0 * 1024.0));
+    format!("{:.1} MiB", tenths / 10.0)
 }
 
 impl fmt::Display for ErrorKind {

@@ -6,7 +6,7 @@
 //! ```
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
@@ -66,10 +66,13 @@ impl Launch<'_> {
         Ok(if plan.pending.is_empty() { Ready::UpToDate(connection) } else { Ready::Pending(plan.pending.len()) })
     }
 
-    fn look_as(&self, path: &Path, purpose: Purpose) -> Result<(Connection, Record, Plan), Problem> {
-        let connection = self.settings.connector.open(path, purpose, self.settings.wait)?;
-        let (record, plan) = self.plan(&connection, path)?;
-        Ok((connection, record, plan))
+    /// Opens the file, and reads what it says of itself.
+    pub(crate) fn look_as(&self, path: &Path, purpose: Purpose) -> Result<(Connection, Record, Plan), Problem> {
+        telling_the_wait(|| {
+            let connection = self.settings.connector.open(path, purpose, self.settings.wait)?;
+            let (record, plan) = self.plan(&connection, path)?;
+            Ok((connection, record, plan))
+        })
     }
 
     /// Brings the file to its schema.
@@ -136,7 +139,7 @@ impl Launch<'_> {
         }
         // What a process left that was killed while it made this file.
         let _ = remove_with_sidecars(&database.sidecar(fresh::SUFFIX));
-        let mut session = Session::open(self.settings, path)?;
+        let mut session = telling_the_wait(|| Session::open(self.settings, path))?;
         warn_of_old_library(self.settings);
         let mut recovered = false;
         loop {
@@ -154,7 +157,7 @@ impl Launch<'_> {
         let path = database.real();
         let settings = self.settings;
         let failed = |error: rusqlite::Error| Error::from(sqlite_problem(path, "read", &error));
-        let keys_on = self.first_wants_keys_on(session, path)?;
+        let keys_on = telling_the_wait(|| self.first_wants_keys_on(session, path))?;
         session.set_foreign_keys(keys_on).map_err(failed)?;
         begin_immediate(&session.connection, settings, path)?;
         let planned = self.plan_under_locks(session, path, keys_on);
@@ -295,6 +298,17 @@ enum Planned {
     OpenRun(crate::migration::OpenRun),
     OtherKeys,
     Nothing,
+}
+
+/// Where SQLite itself waited for a lock, it does not say for how long.
+fn telling_the_wait<T>(look: impl FnOnce() -> Result<T, Problem>) -> Result<T, Problem> {
+    let started = Instant::now();
+    look().map_err(|problem| match problem {
+        Problem::Locked { path, lock, holder, waited: Duration::ZERO } => {
+            Problem::Locked { path, lock, holder, waited: started.elapsed() }
+        }
+        other => other,
+    })
 }
 
 fn wants_keys_on(plan: &Plan) -> bool {

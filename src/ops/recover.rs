@@ -1,14 +1,12 @@
 //! A run that was cut off between its transactions: what it left is kept, and its copy is put back.
 
-use std::path::Path;
-
 use super::launch::{Launch, refuse_unwritable};
 use super::outcome::finished;
 use crate::backup::{Backups, Copying, Original, put_back};
 use crate::engine::{CLOSE_ALL, Session, begin_immediate};
 use crate::error::{Error, Problem, Result};
 use crate::event::Event;
-use crate::file::{DatabasePath, Depth};
+use crate::file::{DatabasePath, Depth, Purpose};
 use crate::migration::OpenRun;
 use crate::report::{Outcome, Report};
 
@@ -83,7 +81,7 @@ pub(crate) fn recover(launch: &Launch<'_>) -> Result<Report> {
     if database.metadata().is_none() {
         return Err(super::near::not_found(launch.path).into());
     }
-    let record = read_only_record(launch, database.real())?;
+    let (_, record, _) = launch.look_as(database.real(), Purpose::Read)?;
     if record.open_run.is_none() {
         return Ok(nothing());
     }
@@ -100,9 +98,4 @@ pub(crate) fn recover(launch: &Launch<'_>) -> Result<Report> {
 
 fn nothing() -> Report {
     Report { message: "no run was interrupted".to_owned(), ..finished(Outcome::Untouched, Vec::new(), None) }
-}
-
-fn read_only_record(launch: &Launch<'_>, path: &Path) -> Result<crate::migration::Record, Problem> {
-    let connection = launch.settings.connector.open(path, crate::file::Purpose::Read, launch.settings.wait)?;
-    Ok(launch.plan(&connection, path)?.0)
 }
