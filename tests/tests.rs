@@ -4,6 +4,7 @@
 
 mod backups;
 mod bad_files;
+mod bad_surroundings;
 mod house;
 mod launch;
 mod library;
