@@ -5,7 +5,9 @@
 mod backups;
 mod bad_files;
 mod bad_surroundings;
+mod corpus;
 mod house;
 mod launch;
 mod library;
+mod reading;
 mod support;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use chrono::{DateTime, NaiveDateTime, Timelike, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::name::{Moment, Names};
@@ -33,7 +34,8 @@ pub struct Metadata {
     pub sha256: String,
     /// The app's version, where the app told it.
     pub app_version: Option<String>,
-    /// Whether the run that it was taken for failed.
+    /// Whether the run that it was taken for did not succeed. True from the start, so that it holds for a run that was
+    /// killed.
     #[serde(default)]
     pub run_failed: bool,
 }
@@ -100,11 +102,11 @@ impl Backup {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    /// What the metadata says goes before what the name says.
-    fn order(&self) -> (chrono::NaiveDateTime, Moment) {
-        let said =
-            self.metadata.as_ref().and_then(|metadata| metadata.taken_at.parse::<chrono::DateTime<chrono::Utc>>().ok());
-        (said.map_or(self.moment.0, |at| at.naive_utc()), self.moment)
+    /// What the metadata says goes before what the name says. In whole seconds, as in a name: else a copy whose metadata
+    /// was never written (a kill) would come before an older one of the same second.
+    pub(crate) fn order(&self) -> (NaiveDateTime, Moment) {
+        let said = self.metadata.as_ref().and_then(|metadata| metadata.taken_at.parse::<DateTime<Utc>>().ok());
+        (said.and_then(|at| at.naive_utc().with_nanosecond(0)).unwrap_or(self.moment.0), self.moment)
     }
 }
 
@@ -121,9 +123,9 @@ fn read_metadata(backup: &Path) -> Option<Metadata> {
     small.then(|| serde_json::from_slice(&fs::read(&path).ok()?).ok())?
 }
 
-/// Written without a sync: a backup whose metadata is lost or torn is judged by its content.
-pub(crate) fn write_metadata(backup: &Path, metadata: &Metadata) -> std::io::Result<()> {
+/// Written without a sync: a backup whose metadata is lost or torn is judged by its content. It is as readable as `like`.
+pub(crate) fn write_metadata(backup: &Path, metadata: &Metadata, like: &Path) -> std::io::Result<()> {
     let path = metadata_file(backup);
     fs::write(&path, serde_json::to_vec_pretty(metadata)?)?;
-    crate::file::give_same_access(&fs::metadata(backup)?, &path)
+    crate::file::give_same_access(&fs::metadata(like)?, &path)
 }

@@ -12,4 +12,4 @@ pub use folder::{Backup, Metadata};
 pub(crate) use folder::Backups;
 pub(crate) use restore::{Original, put_back};
 pub(crate) use runs::RunLine;
-pub(crate) use take::{Copying, Taken};
+pub(crate) use take::{Copying, INTERRUPTED, MIGRATE, Taken};

@@ -10,7 +10,7 @@ use super::folder::Backups;
 use super::take::{CopyError, copy};
 use crate::error::Problem;
 use crate::event::{CancelToken, Emitter, Event};
-use crate::file::{Connector, Purpose, content_hash, settle_header, sqlite_problem};
+use crate::file::{Connector, Purpose, content_hash, is_busy, settle_header, sqlite_problem};
 
 /// A copy that is to be put back, and how it can be known that it is the right one.
 pub(crate) struct Original<'a> {
@@ -48,31 +48,34 @@ pub(crate) fn put_back(
     }
     emitter.emit(Event::RestoreStarted { backup: path.clone() });
     let source = connector.open(&path, Purpose::Read, wait).map_err(|problem| stuck(problem.to_string()))?;
-    let done = copy_back(&source, target, wait, database);
+    let done = copy_back(&source, target, original.journal_mode, wait, database);
     drop(source);
     done.map_err(|problem| stuck(with_cause(&problem)))?;
     let _ = settle_header(&path); // in case `on_connect` turned it into a WAL database
-    restore_journal_mode(target, original.journal_mode).map_err(|error| {
-        stuck(format!(
-            "the journal mode could not be set back: {}",
-            with_cause(&sqlite_problem(database, "write", &error))
-        ))
-    })?;
-    // So that the file is whole without its log; a reader in the way only puts it off.
-    let _ = target.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    // So that the file is whole without its log.
+    empty_log(target, wait);
     emitter.emit(Event::RestoreFinished { backup: path });
     Ok(())
 }
 
-fn copy_back(source: &Connection, target: &mut Connection, wait: Duration, database: &Path) -> Result<(), Problem> {
+fn copy_back(
+    source: &Connection,
+    target: &mut Connection,
+    journal_mode: &str,
+    wait: Duration,
+    database: &Path,
+) -> Result<(), Problem> {
     let failed = |error: rusqlite::Error| sqlite_problem(database, "restore", &error);
     let page_size = |connection: &Connection| connection.query_row("PRAGMA page_size", [], |row| row.get::<_, i64>(0));
     // An empty log first: else a full disk has to hold the restored pages twice.
-    let _ = target.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    empty_log(target, wait);
+    // The copy says nothing of the journal mode: its header was settled. It is set before the content comes back, for that
+    // takes the ledger's open run away, and whoever is killed after it is not called back.
     let sizes_differ = page_size(target).and_then(|have| Ok(have != page_size(source)?)).map_err(failed)?;
-    if sizes_differ {
-        // The backup API cannot change the page size of a database in WAL mode.
-        target.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(())).map_err(failed)?;
+    // The backup API cannot change the page size of a database in WAL mode: there the mode has to come last.
+    match set_journal_mode(target, if sizes_differ { "delete" } else { journal_mode }) {
+        Err(error) if is_busy(&error) => return Err(failed(error)),
+        _ => {} // damage, perhaps, which the copy mends
     }
     // Not to be cancelled: half a way back is no place to stop, although it would be a safe one.
     copy(source, target, wait, &CancelToken::new(), |_, _| {}).map_err(|error| match error {
@@ -81,11 +84,18 @@ fn copy_back(source: &Connection, target: &mut Connection, wait: Duration, datab
             Problem::Locked { path: database.to_owned(), lock: "write lock", holder: None, waited }
         }
         CopyError::Cancelled => Problem::Cancelled {},
-    })
+    })?;
+    set_journal_mode(target, journal_mode).map_err(failed)
 }
 
-/// The copy says nothing of the journal mode: its header was settled.
-fn restore_journal_mode(target: &Connection, mode: &str) -> rusqlite::Result<()> {
+/// Moves the write-ahead log into the file. A reader in the way only puts it off, and is not waited for.
+fn empty_log(target: &Connection, wait: Duration) {
+    let _ = target.busy_timeout(Duration::ZERO);
+    let _ = target.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    let _ = target.busy_timeout(wait);
+}
+
+fn set_journal_mode(target: &Connection, mode: &str) -> rusqlite::Result<()> {
     let now: String = target.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
     let wal = |mode: &str| mode.eq_ignore_ascii_case("wal");
     if mode.is_empty() || wal(&now) == wal(mode) {

@@ -1,6 +1,10 @@
 //! Which backups go. Never before a newer one is durable, never any that is not exactly ours.
 
-use super::folder::{Backup, Backups, metadata_file, write_metadata};
+use std::collections::BTreeSet;
+use std::fs;
+
+use super::folder::{Backup, Backups, Metadata, metadata_file, write_metadata};
+use super::take::INTERRUPTED;
 use crate::error::Problem;
 use crate::event::{Emitter, Event};
 use crate::file::{io_problem, remove_if_there};
@@ -15,30 +19,66 @@ impl Backups {
                 remove(backup, emitter)?;
             }
         }
-        Ok(())
+        self.remove_strays()
     }
 
-    /// After a run that failed: marks its copy, and removes the copy of the failed run before it. A thousand failing
-    /// launches so leave the good copies, and one more.
-    pub(crate) fn keep_of_failed_run(&self, name: &str, emitter: &Emitter) -> Result<(), Problem> {
+    /// When the copy `name` of a new run is durable: removes the copies of earlier runs that failed or were killed. A
+    /// thousand failing launches so leave the good copies, and one more. `committed` are the copies of runs that the
+    /// file itself says it has: a run that was killed after its commit did not come to tell.
+    pub(crate) fn forget_failed_runs(
+        &self,
+        name: &str,
+        committed: &BTreeSet<String>,
+        emitter: &Emitter,
+    ) -> Result<(), Problem> {
+        self.remove_where(emitter, |backup, metadata| {
+            metadata.run_failed && backup.name() != name && !committed.contains(&backup.name())
+        })?;
+        self.remove_strays()
+    }
+
+    /// When what an interrupted run left is durable as `name`: removes what earlier ones left. Never `original`, which
+    /// the ledger needs to undo the run.
+    pub(crate) fn forget_interrupted_runs(&self, name: &str, original: &str, emitter: &Emitter) -> Result<(), Problem> {
+        self.remove_where(emitter, |backup, metadata| {
+            metadata.reason == INTERRUPTED && backup.name() != name && backup.name() != original
+        })
+    }
+
+    fn remove_where(&self, emitter: &Emitter, goes: impl Fn(&Backup, &Metadata) -> bool) -> Result<(), Problem> {
         for backup in self.list()? {
-            let failed = backup.metadata.as_ref().is_some_and(|metadata| metadata.run_failed);
-            if backup.name() != name && failed {
+            if backup.metadata.as_ref().is_some_and(|metadata| goes(&backup, metadata)) {
                 remove(&backup, emitter)?;
             }
         }
-        self.mark(name, true)
+        Ok(())
     }
 
-    /// Notes whether the run of a copy failed; a copy without metadata stays without.
-    pub(crate) fn mark(&self, name: &str, run_failed: bool) -> Result<(), Problem> {
+    /// Notes that the run of a copy succeeded; a copy without metadata stays without.
+    pub(crate) fn mark_succeeded(&self, name: &str) -> Result<(), Problem> {
         for backup in self.list()? {
             if backup.name() == name
-                && let Some(mut metadata) = backup.metadata.filter(|metadata| metadata.run_failed != run_failed)
+                && let Some(mut metadata) = backup.metadata.filter(|metadata| metadata.run_failed)
             {
-                metadata.run_failed = run_failed;
-                write_metadata(&backup.path, &metadata)
+                metadata.run_failed = false;
+                write_metadata(&backup.path, &metadata, &backup.path)
                     .map_err(|source| io_problem(&backup.path, "describe", source))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes metadata of copies that are not there: whoever wrote or removed one was killed in between.
+    fn remove_strays(&self) -> Result<(), Problem> {
+        let failed = |source| io_problem(&self.folder, "tidy", source);
+        for entry in fs::read_dir(&self.folder).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            let is_ours = path.file_stem().is_some_and(|copy| self.names.read(copy).is_some());
+            if path.extension().is_some_and(|extension| extension == "json")
+                && is_ours
+                && fs::symlink_metadata(path.with_extension("")).is_err()
+            {
+                remove_if_there(&path).map_err(failed)?;
             }
         }
         Ok(())

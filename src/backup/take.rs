@@ -7,14 +7,20 @@ use chrono::{DateTime, Utc};
 use rusqlite::Connection;
 use rusqlite::backup::{Backup as Copier, StepResult};
 
-use super::folder::{Backups, Metadata, write_metadata};
+use super::folder::{Backup, Backups, Metadata, metadata_file, write_metadata};
+use super::name::Moment;
 use crate::error::Problem;
 use crate::event::{CancelToken, Emitter, Event};
 use crate::file::{
     Connector, DatabasePath, Depth, Findings, Purpose, allocate_exclusively, available_bytes, content_hash,
-    create_folder, examine, give_same_access, io_problem, publish, remove_with_sidecars, settle_header, size_of,
-    sqlite_problem, write_problem,
+    create_folder, examine, give_same_access, io_problem, make_durable, publish, remove_if_there, remove_with_sidecars,
+    settle_header, size_of, sqlite_problem, sync_folder, write_problem,
 };
+
+/// Taken before a run; until that has succeeded, it counts as the copy of a failed one.
+pub(crate) const MIGRATE: &str = "migrate";
+/// What a run that was cut off had left, taken before it is undone.
+pub(crate) const INTERRUPTED: &str = "interrupted";
 
 /// How a copy is to be taken.
 pub(crate) struct Copying<'a> {
@@ -82,33 +88,52 @@ impl Backups {
         })
         .map_err(|source| hash_problem(partial, copying, source))?;
 
-        let newest = self.list()?.pop();
-        if let Some(newest) = &newest
-            && newest.size == size
-            // Its content as it is now, not as its metadata says: a copy that rotted is none.
-            && content_hash(&newest.path, |_| Ok(())).is_ok_and(|(_, theirs)| theirs == hash)
-        {
-            let taken = Taken { path: newest.path.clone(), name: newest.name(), size, hash, reused: true, findings };
+        let backups = self.list()?;
+        let newest = backups.last().map(Backup::order);
+        // Later than every older backup's, even if the clock went back.
+        let taken_at = |moment: Moment| {
+            let at = newest.map_or(moment.0, |(at, _)| at.max(moment.0)).and_utc().max(copying.now);
+            at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+        };
+        if let Some(same) = same_content(&backups, size, &hash) {
+            // Whoever made it may have been killed before its name was durable.
+            make_durable(&same.path).map_err(|source| io_problem(&same.path, "sync", source))?;
+            if let (Some(metadata), true) = (&same.metadata, Some(same.order()) < newest) {
+                // It is the newest again, so that rotation does not take it for an old one.
+                let metadata = Metadata { taken_at: taken_at(same.moment), ..metadata.clone() };
+                let _ = write_metadata(&same.path, &metadata, &same.path);
+            }
+            let taken = Taken { path: same.path.clone(), name: same.name(), size, hash, reused: true, findings };
             copying.emitter.emit(Event::BackupFinished { path: taken.path.clone(), bytes: size, reused: true });
             return Ok(taken);
         }
 
-        let (name, moment) = self.names.next(copying.now, newest.map(|newest| newest.moment));
+        if backups.is_empty() {
+            // Whoever made the folder may have been killed before its name was durable.
+            sync_folder(self.folder.parent().unwrap_or(Path::new(".")))
+                .map_err(|source| io_problem(&self.folder, "sync", source))?;
+        }
+        let (name, moment) = self.names.next(copying.now, backups.iter().map(|backup| backup.moment).max());
         let path = self.folder.join(&name);
-        publish(partial, &path).map_err(|source| io_problem(&path, "rename a copy to", source))?;
         let metadata = Metadata {
             format: 1,
             reason: copying.reason.to_owned(),
             database: database.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-            taken_at: moment.0.and_utc().max(copying.now).to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+            taken_at: taken_at(moment),
             from: copying.from.clone(),
             to: copying.to.clone(),
             size,
             sha256: hash.clone(),
             app_version: copying.app_version.clone(),
-            run_failed: false,
+            run_failed: copying.reason == MIGRATE,
         };
-        let _ = write_metadata(&path, &metadata); // for lists; the copy counts without it
+        // Before the copy has its name: no kill leaves a copy of which it is not known why it was taken. For lists and
+        // rotation; the copy counts without it.
+        let _ = write_metadata(&path, &metadata, partial);
+        publish(partial, &path).map_err(|source| {
+            let _ = remove_if_there(&metadata_file(&path));
+            io_problem(&path, "rename a copy to", source)
+        })?;
         copying.emitter.emit(Event::BackupFinished { path: path.clone(), bytes: size, reused: false });
         Ok(Taken { name: name.to_string_lossy().into_owned(), path, size, hash, reused: false, findings })
     }
@@ -152,6 +177,20 @@ impl Backups {
         }
         target.close().map_err(|(_, error)| failed(error))
     }
+}
+
+/// The newest of the backups that has this content as it is now, not only as its metadata says: a copy that rotted is
+/// none. Older ones than the newest are looked at as well: after a recovery the newest is what the interrupted run left,
+/// and the copy that was put back would be made anew each time.
+fn same_content<'a>(backups: &'a [Backup], size: u64, hash: &str) -> Option<&'a Backup> {
+    let last = backups.len().saturating_sub(1);
+    let likely = backups.iter().enumerate().rev().filter(|(at, backup)| {
+        let said = backup.metadata.as_ref().map(|metadata| metadata.sha256.as_str());
+        backup.size == size && (*at == last || said == Some(hash))
+    });
+    likely
+        .map(|(_, backup)| backup)
+        .find(|backup| content_hash(&backup.path, |_| Ok(())).is_ok_and(|(_, theirs)| theirs == hash))
 }
 
 fn share(bytes: u64, done: i32, total: i32) -> u64 {

@@ -1,7 +1,7 @@
 //! Writing the ledger: one table of ours, in the same transactions as the data that it speaks of, so that it can be
 //! neither stale nor lost.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::settings::{LedgerText, Settings};
 use crate::backup::Taken;
@@ -67,6 +67,18 @@ pub(crate) fn begin_run(
 pub(crate) fn close_run(connection: &Connection, run: &str) -> rusqlite::Result<()> {
     connection.execute("UPDATE lifeboat_ledger SET is_open = 0 WHERE kind = 'run' AND run = ?1", [run])?;
     Ok(())
+}
+
+/// What the file says of a run: nothing, or whether it is open.
+pub(crate) fn state_of(connection: &Connection, run: &str) -> rusqlite::Result<Option<bool>> {
+    let there =
+        connection.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1")?.exists([LEDGER_TABLE])?;
+    if !there {
+        return Ok(None);
+    }
+    connection
+        .query_row("SELECT is_open FROM lifeboat_ledger WHERE kind = 'run' AND run = ?1", [run], |row| row.get(0))
+        .optional()
 }
 
 pub(crate) fn note_migration(

@@ -107,6 +107,12 @@ const ABSORBED: &[&str] = &[
 /// Judges one action of a statement.
 pub(crate) fn judge(rules: &Rules, action: &AuthAction<'_>) -> Verdict {
     let Rules::Script { bare, keys_on, vacuum, allowed, protected } = rules else { return Verdict::Allow };
+    let copies_itself = *vacuum
+        && !matches!(action, AuthAction::Attach { .. } | AuthAction::Pragma { .. } | AuthAction::Function { .. });
+    if copies_itself {
+        // `VACUUM` copies every table by statements of its own, the history and the ledger too.
+        return Verdict::Allow;
+    }
     let unless_allowed = |what: String, name: &str| {
         if allowed.contains(name) { Verdict::Allow } else { Verdict::Refuse { what, allow: Some(name.to_owned()) } }
     };
@@ -122,7 +128,6 @@ pub(crate) fn judge(rules: &Rules, action: &AuthAction<'_>) -> Verdict {
         }
         AuthAction::Attach { filename } if *vacuum && filename.is_empty() => Verdict::Allow,
         AuthAction::Attach { .. } => unless_allowed("`ATTACH`".to_owned(), "attach"),
-        AuthAction::Detach { .. } if *vacuum => Verdict::Allow,
         AuthAction::Detach { .. } => unless_allowed("`DETACH`".to_owned(), "attach"),
         AuthAction::Pragma { pragma_name, pragma_value } => {
             let name = pragma_name.to_ascii_lowercase();
@@ -196,6 +201,19 @@ mod tests {
         let allowed = rules(false, &["writable_schema"]);
         assert_eq!(judge(&allowed, &pragma("writable_schema", Some("1"))), Verdict::Allow);
         assert_eq!(judge(&rules(true, &[]), &pragma("journal_mode", Some("wal"))), Verdict::Allow);
+    }
+
+    #[test]
+    fn a_vacuum_may_copy_our_tables_too() {
+        let mut rules = rules(true, &[]);
+        if let Rules::Script { vacuum, .. } = &mut rules {
+            *vacuum = true;
+        }
+        let insert = AuthAction::Insert { table_name: "refinery_schema_history" };
+        assert_eq!(judge(&rules, &insert), Verdict::Allow);
+        assert_eq!(judge(&rules, &AuthAction::Attach { filename: "" }), Verdict::Allow);
+        let into = AuthAction::Attach { filename: "elsewhere.db" };
+        assert!(matches!(judge(&rules, &into), Verdict::Refuse { .. }));
     }
 
     #[test]

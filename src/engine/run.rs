@@ -125,7 +125,17 @@ impl Run<'_> {
         if self.settings.cancel.is_cancelled() {
             return Err(Problem::Cancelled {});
         }
-        self.commit(connection, progress)
+        match self.commit(connection, progress) {
+            Err(problem) if last && self.is_whole(connection) => {
+                let problem = described(&problem);
+                self.settings
+                    .emitter
+                    .warn(format!("the run is in the file, but may not outlast a power cut: {problem}"));
+                self.settings.emitter.emit(Event::Committed);
+                Ok(())
+            }
+            other => other,
+        }
     }
 
     /// History, ledger, and the row of this run: in the transaction of the first group.
@@ -138,10 +148,23 @@ impl Run<'_> {
     }
 
     fn commit(&self, connection: &rusqlite::Connection, progress: &mut Progress) -> Result<(), Problem> {
-        commit(connection, self.settings, self.path)?;
+        if let Err(problem) = commit(connection, self.settings, self.path) {
+            // The error does not say that nothing was committed: when the journal is removed and syncing its folder then
+            // fails, SQLite reports an I/O error, and the file is new. The ledger's row of this run is in the same
+            // transaction; what cannot be read may be there.
+            if connection.is_autocommit() {
+                progress.committed |= !matches!(ledger::state_of(connection, &self.id), Ok(None));
+            }
+            return Err(problem);
+        }
         progress.committed = true;
         self.settings.emitter.emit(Event::Committed);
         Ok(())
+    }
+
+    /// Whether the last transaction is in the file although `COMMIT` reported an error.
+    fn is_whole(&self, connection: &rusqlite::Connection) -> bool {
+        connection.is_autocommit() && matches!(ledger::state_of(connection, &self.id), Ok(Some(false)))
     }
 
     fn step(&self, session: &Session, index: usize, manner: Manner, progress: &mut Progress) -> Result<(), Problem> {
@@ -289,7 +312,10 @@ impl Run<'_> {
         if !looks {
             return Ok(true);
         }
-        let copy = self.settings.connector.open(&copy.path, Purpose::Read, self.settings.wait)?;
+        // A copy that cannot be read says nothing about the file, and is no way back either.
+        let Ok(copy) = self.settings.connector.open(&copy.path, Purpose::Read, self.settings.wait) else {
+            return Ok(true);
+        };
         Ok(different_count(connection, &copy, &progress.touched).map_err(failed)?.is_none())
     }
 

@@ -25,6 +25,14 @@ pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
+/// Makes a file durable that another process left, with its name. It may have been killed between any two of these
+/// calls; without them a power cut takes away what this process has built on.
+pub(crate) fn make_durable(path: &Path) -> io::Result<()> {
+    // Opened for writing, as Windows wants it for a sync. (Not run there.)
+    sync_file(&OpenOptions::new().read(true).write(true).open(path)?)?;
+    sync_folder(path.parent().unwrap_or(Path::new(".")))
+}
+
 /// Makes a folder with all that lead to it. Each new name is synced in its parent: without it a power cut could lose
 /// the folder with everything that was made durable in it.
 pub(crate) fn create_folder(folder: &Path) -> io::Result<()> {

@@ -8,14 +8,16 @@ mod identity;
 mod integrity;
 mod lock;
 mod settle;
+mod tree;
 
 pub(crate) use connect::{ConnectHook, Connector, Purpose, is_busy, remove_with_sidecars, sqlite_problem};
 pub(crate) use durable::{
-    allocate_exclusively, available_bytes, create_folder, give_same_access, link_into_place, on_same_file_system,
-    publish, remove_if_there, sync_file,
+    allocate_exclusively, available_bytes, create_folder, give_same_access, link_into_place, make_durable,
+    on_same_file_system, publish, remove_if_there, sync_file, sync_folder,
 };
 pub(crate) use hash::{content_hash, settle_header};
 pub(crate) use identity::{DatabasePath, io_problem, write_problem};
 pub(crate) use integrity::{Depth, Findings, examine, size_of, size_under_lock};
 pub(crate) use lock::LaunchLock;
 pub(crate) use settle::{aside_stale_sidecars, may_be_written};
+pub(crate) use tree::{publish_folder, remove_tree, settle_tree};

@@ -1,5 +1,7 @@
 //! The ledger as it is read: one table of ours, `lifeboat_ledger`, written by the engine alone.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, OptionalExtension};
 
 /// The ledger's table.
@@ -39,4 +41,17 @@ pub(crate) fn read_open_run(connection: &Connection) -> rusqlite::Result<Option<
             Ok(OpenRun { run: text(0)?, backup: text(1)?, size: row.get(2)?, hash: text(3)?, journal_mode: text(4)? })
         })
         .optional()
+}
+
+/// The copies of all runs that the file says were committed.
+pub(crate) fn committed_backups(connection: &Connection) -> rusqlite::Result<BTreeSet<String>> {
+    let there =
+        connection.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1")?.exists([LEDGER_TABLE])?;
+    if !there {
+        return Ok(BTreeSet::new());
+    }
+    let mut statement = connection.prepare(
+        "SELECT CAST(backup AS TEXT) FROM lifeboat_ledger WHERE kind = 'run' AND is_open = 0 AND backup IS NOT NULL",
+    )?;
+    statement.query_map([], |row| row.get(0))?.collect()
 }

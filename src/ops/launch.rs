@@ -14,7 +14,7 @@ use super::fresh;
 use super::outcome::{failed_run, finished};
 use super::recover::undo_open_run;
 use super::space::Budget;
-use crate::backup::{Backups, Copying, Taken};
+use crate::backup::{Backups, Copying, MIGRATE, Taken};
 use crate::engine::{Before, Run, Session, Settings, begin_immediate, compile, copy_depth, group, is_split, note_all};
 use crate::error::{Error, Problem, Result};
 use crate::event::Event;
@@ -22,7 +22,7 @@ use crate::file::{
     DatabasePath, LaunchLock, Purpose, create_folder, may_be_written, remove_with_sidecars, size_under_lock,
     sqlite_problem, write_problem,
 };
-use crate::migration::{Migrations, Plan, Record, Target, plan, read_record};
+use crate::migration::{Migrations, Plan, Record, Target, committed_backups, plan, read_record};
 use crate::report::{Outcome, Report};
 
 /// A launch of one app on one file.
@@ -102,7 +102,9 @@ impl Launch<'_> {
         for _ in 0..2 {
             let database = DatabasePath::resolve(self.path)?;
             if database.metadata().is_some() {
-                return self.migrate_existing(&database);
+                // What a process left that was killed while it made this file: perhaps another name of it.
+                let _ = remove_with_sidecars(&database.sidecar(fresh::SUFFIX));
+                return self.migrate_existing(&DatabasePath::resolve(self.path)?);
             }
             if let Some(report) = fresh::create(self, &database)? {
                 return Ok(report);
@@ -137,8 +139,6 @@ impl Launch<'_> {
                 path.display()
             ));
         }
-        // What a process left that was killed while it made this file.
-        let _ = remove_with_sidecars(&database.sidecar(fresh::SUFFIX));
         let mut session = telling_the_wait(|| Session::open(self.settings, path))?;
         warn_of_old_library(self.settings);
         let mut recovered = false;
@@ -222,7 +222,8 @@ impl Launch<'_> {
 
     fn first_wants_keys_on(&self, session: &Session, path: &Path) -> Result<bool, Problem> {
         let (_, mut plan) = self.plan(&session.connection, path)?;
-        plan.aim(self.target)?;
+        // A target that cannot be reached is said under the locks, after a run that was cut off is undone.
+        let _ = plan.aim(self.target);
         Ok(wants_keys_on(&plan))
     }
 
@@ -274,13 +275,19 @@ impl Launch<'_> {
             depth: copy_depth(settings.check, bytes),
             now: (settings.clock)(),
             wait: settings.wait,
-            reason: "migrate",
+            reason: MIGRATE,
             from: record.applied.last().map(crate::migration::Applied::id),
             to: plan.pending.last().map(crate::migration::Migration::id),
             app_version: settings.app_version.clone(),
             amend: None,
             refuse_damage: true,
         })?;
+        let tidied = committed_backups(&session.connection)
+            .map_err(|error| sqlite_problem(database.real(), "read", &error))
+            .and_then(|committed| backups.forget_failed_runs(&copy.name, &committed, &settings.emitter));
+        if let Err(problem) = tidied {
+            settings.emitter.warn(format!("the backups were not tidied: {problem}"));
+        }
         let before =
             Before::Copy { connector: settings.connector.clone(), path: copy.path.clone(), wait: settings.wait };
         Ok((Some(copy), before))

@@ -2,6 +2,7 @@
 
 mod apply;
 mod create;
+mod example;
 mod fresh;
 mod launch;
 mod near;
@@ -12,6 +13,7 @@ mod space;
 mod status;
 
 pub use create::{Created, create};
+pub use example::start_from_example;
 pub use status::Status;
 
 pub(crate) use apply::apply_to;

@@ -9,9 +9,13 @@ pub(crate) fn not_found(path: &Path) -> Problem {
     Problem::NotFound { path: path.to_owned(), near: near(path) }
 }
 
+const SHOWN: usize = 3;
+
 fn near(path: &Path) -> Vec<PathBuf> {
-    const SHOWN: usize = 3;
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.exists() {
+        return in_near_folders(path, folder);
+    }
     let wanted = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     let mut found: Vec<(usize, PathBuf)> = std::fs::read_dir(folder)
         .into_iter()
@@ -25,6 +29,25 @@ fn near(path: &Path) -> Vec<PathBuf> {
                 .is_some_and(|extension| ["db", "sqlite", "sqlite3", "db3"].iter().any(|known| extension == *known));
             let distance = strsim::damerau_levenshtein(&name, &wanted);
             (is_database || distance <= 2).then(|| (distance, folder.join(entry.file_name())))
+        })
+        .collect();
+    found.sort();
+    found.into_iter().take(SHOWN).map(|(_, path)| path).collect()
+}
+
+/// The file of that name in folders whose names are near the folder's.
+fn in_near_folders(path: &Path, folder: &Path) -> Vec<PathBuf> {
+    let (Some(file), Some(wanted)) = (path.file_name(), folder.file_name()) else { return Vec::new() };
+    let wanted = wanted.to_string_lossy().to_lowercase();
+    let above = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut found: Vec<(usize, PathBuf)> = std::fs::read_dir(above)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| {
+            let distance = strsim::damerau_levenshtein(&entry.file_name().to_string_lossy().to_lowercase(), &wanted);
+            let path = above.join(entry.file_name()).join(file);
+            (distance <= 2 && path.is_file()).then_some((distance, path))
         })
         .collect();
     found.sort();

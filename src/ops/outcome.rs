@@ -27,7 +27,7 @@ impl Log<'_> {
         if let Some(copy) = self.run.copy {
             let kept = self
                 .backups
-                .mark(&copy.name, false)
+                .mark_succeeded(&copy.name)
                 .and_then(|()| self.backups.rotate(self.settings.keep, Some(&copy.name), emitter));
             if let Err(problem) = kept {
                 emitter.warn(format!("old backups were not removed: {problem}"));
@@ -87,11 +87,6 @@ pub(crate) fn failed_run(log: Log<'_>, failure: Failure, session: &mut Session) 
         }
         _ => Error::new(problem, Outcome::RolledBack),
     };
-    if let Some(copy) = log.run.copy
-        && let Err(problem) = log.backups.keep_of_failed_run(&copy.name, &settings.emitter)
-    {
-        settings.emitter.warn(format!("the backups were not tidied: {problem}"));
-    }
     log.write(error.outcome(), Some(error.to_string()));
     error.with_backup(backup).with_results(results)
 }

@@ -2,7 +2,7 @@
 
 use super::launch::{Launch, refuse_unwritable};
 use super::outcome::finished;
-use crate::backup::{Backups, Copying, Original, put_back};
+use crate::backup::{Backups, Copying, INTERRUPTED, Original, put_back};
 use crate::engine::{CLOSE_ALL, Session, begin_immediate};
 use crate::error::{Error, Problem, Result};
 use crate::event::Event;
@@ -42,7 +42,7 @@ pub(crate) fn undo_open_run(
         depth: Depth::Schema,
         now: (settings.clock)(),
         wait: settings.wait,
-        reason: "interrupted",
+        reason: INTERRUPTED,
         from: None,
         to: None,
         app_version: settings.app_version.clone(),
@@ -51,7 +51,13 @@ pub(crate) fn undo_open_run(
     });
     let _ = session.connection.execute_batch("ROLLBACK");
     let kept = match kept {
-        Ok(kept) => kept.path,
+        Ok(kept) => {
+            // Now, not after the restore: whoever is killed between the two, again and again, must not fill the disk.
+            if let Err(problem) = backups.forget_interrupted_runs(&kept.name, &open.backup, &settings.emitter) {
+                settings.emitter.warn(format!("the backups were not tidied: {problem}"));
+            }
+            kept.path
+        }
         // Damage is what the restore mends; anything else can be mended before it.
         Err(Problem::Corrupt { detail, .. }) => {
             settings.emitter.warn(format!("what the interrupted run left is damaged and was not kept: {detail}"));

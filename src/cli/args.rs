@@ -1,0 +1,165 @@
+//! The arguments, as they are written.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand};
+use lifeboat::Atomicity;
+
+use super::value::{self, Color};
+
+/// Migrates the SQLite file of a desktop app, and brings the old state back when anything goes wrong.
+#[derive(Debug, Parser)]
+#[command(name = "lifeboat", version, arg_required_else_help = true, after_help = EXIT_CODES)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Every path and number can also come from the environment (`LIFEBOAT_DATABASE` for `--database`, and so on; \
+`DATABASE_URL` as a path, `file:` or `sqlite:`), from a `.env` file, or from `lifeboat.toml`, in this order.
+
+Exit codes: 0 done; 1 refused or failed, the file is as it was; 2 usage; 3 a finding under --exit-code; \
+4 failed after something was committed, and the backup was put back; 5 `lifeboat recover` is needed; \
+130 interrupted, the file is as it was.";
+
+/// What every command takes.
+#[derive(Debug, Args)]
+pub(super) struct Global {
+    /// The data directory, which holds the database [default: .data]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(super) data_dir: Option<PathBuf>,
+    /// The database [default: app.db in the data directory]
+    #[arg(short, long, global = true, value_name = "FILE")]
+    pub(super) database: Option<PathBuf>,
+    /// The folder of the migrations [default: migrations]
+    #[arg(short, long, global = true, value_name = "DIR")]
+    pub(super) migrations: Option<PathBuf>,
+    /// The folder of the automatic backups [default: backups, beside the database]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(super) backups: Option<PathBuf>,
+    /// How many automatic backups are kept, at least 1 [default: 5]
+    #[arg(long, global = true, value_name = "N", value_parser = value::keep)]
+    pub(super) keep: Option<usize>,
+    /// The configuration [default: lifeboat.toml, looked for here and in the folders above]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// One JSON document on stdout, errors included
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// When to use colours [default: auto]
+    #[arg(long, global = true, value_name = "WHEN", value_parser =
+        PossibleValuesParser::new(value::COLORS).try_map(|text| value::color(&text)))]
+    pub(super) color: Option<Color>,
+    /// Only results, warnings and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+    /// More of what happens
+    #[arg(short, long, global = true)]
+    pub(super) verbose: bool,
+    /// No spinner, no bar and no line of progress
+    #[arg(long, global = true)]
+    pub(super) no_progress: bool,
+    /// How long to wait for other processes' locks, in seconds [default: 10]
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = value::wait)]
+    pub(super) wait: Option<Duration>,
+    /// How much is one transaction: the whole run, or each migration (for very large files) [default: run]
+    #[arg(long, global = true, value_name = "WHAT", value_parser =
+        PossibleValuesParser::new(value::ATOMICITIES).try_map(|text| value::atomicity(&text)))]
+    pub(super) atomicity: Option<Atomicity>,
+    /// Allows migrations something that is refused otherwise: attach, load_extension, history, or a pragma's name
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(super) allow: Vec<String>,
+    /// Appends what happens in a run to a file, one line each
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) log_file: Option<PathBuf>,
+    /// Takes a yes for granted where a command would ask
+    #[arg(short, long, global = true)]
+    pub(super) yes: bool,
+    /// Does not read `.env`
+    #[arg(long, global = true)]
+    pub(super) no_env_file: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Brings the database to the newest schema, after a backup
+    ///
+    /// Where there is no data directory, but one named like it with `.example` behind it, the data directory starts as
+    /// a copy of that.
+    #[command(visible_aliases = ["run", "up", "apply"])]
+    Migrate(Migrate),
+    /// Shows what is applied and what is pending; touches nothing
+    #[command(visible_aliases = ["info", "show", "list"])]
+    Status(Status),
+    /// Writes the next migration file and its down script
+    #[command(visible_aliases = ["new", "add"])]
+    Create(Create),
+    /// Undoes a run that was cut off between its transactions, or says what stands in the way
+    Recover,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Migrate {
+    /// Goes no further than this version
+    #[arg(long, value_name = "V", conflicts_with = "steps", value_parser = value::version)]
+    pub(super) to: Option<i64>,
+    /// Applies only so many migrations
+    #[arg(long, value_name = "N", value_parser = value::steps)]
+    pub(super) steps: Option<usize>,
+    /// Shows the SQL that would run, and touches nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Takes no backup; refused for a run of several transactions, which only a backup can undo
+    #[arg(long)]
+    pub(super) no_backup: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Status {
+    /// Shows the SQL of what is pending
+    #[arg(long)]
+    pub(super) sql: bool,
+    /// Ends with 3 if anything is pending, divergent, missing, newer or interrupted
+    #[arg(long)]
+    pub(super) exit_code: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Create {
+    /// What the migration does, such as `add_users`
+    pub(super) name: String,
+    /// A version made of today's date, YYYYMMDDnn, so that two branches seldom choose the same
+    #[arg(long)]
+    pub(super) timestamp: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn explained(command: &clap::Command) {
+        assert!(command.get_about().is_some(), "`{}` has no help", command.get_name());
+        for argument in command.get_arguments() {
+            let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+            assert!(!help.trim().is_empty(), "`{}` of `{}` has no help", argument.get_id(), command.get_name());
+        }
+        command.get_subcommands().for_each(explained);
+    }
+
+    #[test]
+    fn every_command_and_every_flag_has_help() {
+        let mut command = Arguments::command();
+        command.build();
+        command.clone().debug_assert();
+        explained(&command);
+        assert!(command.get_subcommands().count() > 3);
+    }
+}

@@ -1,0 +1,26 @@
+//! The command line: it knows the library by its public face alone.
+
+mod answer;
+mod args;
+mod config;
+mod create;
+mod dotenv;
+mod environment;
+mod exit;
+mod human;
+mod interrupt;
+mod json;
+mod layer;
+mod log_file;
+mod migrate;
+mod options;
+mod preview;
+mod progress;
+mod recover;
+mod run;
+mod screen;
+mod session;
+mod status;
+mod value;
+
+pub use run::run;

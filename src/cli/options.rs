@@ -1,0 +1,113 @@
+//! What a command works with: arguments before environment before configuration before defaults.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use lifeboat::{Atomicity, Check, Problem};
+
+use super::args::Global;
+use super::config;
+use super::environment::Environment;
+use super::layer::Layer;
+use super::value::Color;
+
+/// Everything is said; paths are absolute.
+#[derive(Debug)]
+pub(super) struct Options {
+    pub(super) data_dir: PathBuf,
+    pub(super) database: PathBuf,
+    /// Somebody named the database; it is not the default one of the data directory.
+    pub(super) database_is_named: bool,
+    pub(super) migrations: PathBuf,
+    pub(super) backups: Option<PathBuf>,
+    pub(super) keep: usize,
+    pub(super) color: Color,
+    pub(super) wait: Duration,
+    pub(super) atomicity: Atomicity,
+    pub(super) allow: Vec<String>,
+    pub(super) log_file: Option<PathBuf>,
+    pub(super) check: Check,
+    pub(super) history_table: Option<String>,
+    pub(super) no_transaction: Vec<i64>,
+    pub(super) foreign_keys_on: Vec<i64>,
+    pub(super) config: Option<PathBuf>,
+    /// What a person should know of where all this came from.
+    pub(super) notes: Vec<String>,
+}
+
+impl Options {
+    /// Gathers the options of a command that was started in `folder`.
+    pub(super) fn gather(global: &Global, folder: &Path) -> Result<Self, Problem> {
+        let mut notes = Vec::new();
+        let mut environment = Environment::of_process(folder);
+        let has_file = !global.no_env_file && environment.add_file(folder, &mut notes);
+        let named = global.config.as_ref().map(|path| folder.join(path)).or_else(|| environment.config());
+        // A configuration that was found above marks the folder of the project, where the defaults lie too. One that
+        // was named may lie anywhere.
+        let (config, project) = match named {
+            Some(named) => (Some(named), folder.to_owned()),
+            None => {
+                let found = config::find(folder);
+                let project = found.as_deref().and_then(Path::parent).unwrap_or(folder).to_owned();
+                (found, project)
+            }
+        };
+        if !global.no_env_file && !has_file && project != folder {
+            environment.add_file(&project, &mut notes);
+        }
+        let configured = config.as_deref().map(config::read).transpose()?.unwrap_or_default();
+        let flags = flags(global, folder);
+        let said = environment.layer(&mut notes)?;
+        if flags.database.is_none() && flags.data_dir.is_none() && said.database.is_none() && said.data_dir.is_none() {
+            notes.extend(environment.foreign_url());
+        }
+        let layer = flags.above(said.above(configured));
+        let data_dir = layer.data_dir.unwrap_or_else(|| project.join(".data"));
+        Ok(Options {
+            database: layer.database.clone().unwrap_or_else(|| data_dir.join("app.db")),
+            database_is_named: layer.database.is_some(),
+            data_dir,
+            migrations: layer.migrations.unwrap_or_else(|| project.join("migrations")),
+            backups: layer.backups,
+            keep: layer.keep.unwrap_or(5),
+            color: layer.color.unwrap_or_default(),
+            wait: layer.wait.unwrap_or(Duration::from_secs(10)),
+            atomicity: layer.atomicity.unwrap_or_default(),
+            allow: layer.allow,
+            log_file: layer.log_file,
+            check: layer.check.unwrap_or_default(),
+            history_table: layer.history_table,
+            no_transaction: layer.no_transaction,
+            foreign_keys_on: layer.foreign_keys_on,
+            config,
+            notes,
+        })
+    }
+
+    /// The data directory that a fresh checkout starts from, where there is none yet and the database is its default one.
+    pub(super) fn example(&self) -> Option<PathBuf> {
+        if self.database_is_named || std::fs::symlink_metadata(&self.data_dir).is_ok() {
+            return None;
+        }
+        let mut name = self.data_dir.file_name()?.to_owned();
+        name.push(".example");
+        Some(self.data_dir.with_file_name(name)).filter(|example| example.is_dir())
+    }
+}
+
+fn flags(global: &Global, folder: &Path) -> Layer {
+    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| folder.join(path));
+    Layer {
+        data_dir: path(&global.data_dir),
+        database: path(&global.database),
+        migrations: path(&global.migrations),
+        backups: path(&global.backups),
+        keep: global.keep,
+        color: global.color,
+        wait: global.wait,
+        atomicity: global.atomicity,
+        log_file: path(&global.log_file),
+        allow: global.allow.clone(),
+        ..Layer::default()
+    }
+}

@@ -1,0 +1,71 @@
+//! A command at work: its options, its streams, and the migrator that they make.
+
+use std::sync::Arc;
+
+use lifeboat::{CancelToken, Migrations, Migrator};
+
+use super::answer::Failure;
+use super::interrupt;
+use super::log_file::LogFile;
+use super::options::Options;
+use super::progress::Progress;
+use super::screen::Screen;
+
+pub(super) struct Session {
+    pub(super) options: Options,
+    pub(super) screen: Screen,
+    pub(super) json: bool,
+    pub(super) progress: Arc<Progress>,
+    pub(super) cancel: CancelToken,
+}
+
+impl Session {
+    pub(super) fn new(
+        options: Options,
+        screen: Screen,
+        json: bool,
+        shown: bool,
+        writes: bool,
+    ) -> Result<Self, Failure> {
+        // What only looks writes nothing, not even a log.
+        let log = options.log_file.as_deref().filter(|_| writes).map(LogFile::open).transpose()?;
+        let progress = Arc::new(Progress::new(screen.clone(), shown, log));
+        let cancel = CancelToken::new();
+        if writes {
+            interrupt::listen(&cancel, &progress);
+        }
+        Ok(Session { options, screen, json, progress, cancel })
+    }
+
+    /// The migrations of the folder.
+    pub(super) fn migrations(&self) -> Result<Migrations, Failure> {
+        let folder = &self.options.migrations;
+        let migrations = Migrations::from_dir(folder)?;
+        if migrations.is_empty() {
+            self.progress.warn(&format!("there are no migrations in `{}`", folder.display()));
+        }
+        Ok(migrations)
+    }
+
+    /// How the options want these migrations to be run.
+    pub(super) fn migrator(&self, migrations: Migrations) -> Migrator {
+        let options = &self.options;
+        let progress = Arc::clone(&self.progress);
+        let mut migrator = Migrator::new(migrations)
+            .keep(options.keep)
+            .wait(options.wait)
+            .atomicity(options.atomicity)
+            .check_level(options.check)
+            .cancel(self.cancel.clone())
+            .on_event(move |event| progress.event(event));
+        if let Some(folder) = &options.backups {
+            migrator = migrator.backups(folder, options.keep);
+        }
+        if let Some(name) = &options.history_table {
+            migrator = migrator.history_table(name);
+        }
+        migrator = options.allow.iter().fold(migrator, |migrator, name| migrator.allow(name));
+        migrator = options.no_transaction.iter().fold(migrator, |migrator, version| migrator.no_transaction(*version));
+        options.foreign_keys_on.iter().fold(migrator, |migrator, version| migrator.foreign_keys_on(*version))
+    }
+}

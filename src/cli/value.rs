@@ -1,0 +1,86 @@
+//! Values as they are written in an argument, a variable or the configuration, and their ranges.
+
+use std::time::Duration;
+
+use lifeboat::{Atomicity, Check};
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+pub(super) const COLORS: [&str; 3] = ["auto", "always", "never"];
+pub(super) const ATOMICITIES: [&str; 2] = ["run", "step"];
+
+pub(super) fn color(text: &str) -> Result<Color, String> {
+    match text {
+        "auto" => Ok(Color::Auto),
+        "always" => Ok(Color::Always),
+        "never" => Ok(Color::Never),
+        _ => Err(one_of(&COLORS)),
+    }
+}
+
+pub(super) fn atomicity(text: &str) -> Result<Atomicity, String> {
+    match text {
+        "run" => Ok(Atomicity::Run),
+        "step" => Ok(Atomicity::Step),
+        _ => Err(one_of(&ATOMICITIES)),
+    }
+}
+
+pub(super) fn check(text: &str) -> Result<Check, String> {
+    match text {
+        "auto" => Ok(Check::Auto),
+        "quick" => Ok(Check::Quick),
+        "full" => Ok(Check::Full),
+        "off" => Ok(Check::Off),
+        _ => Err(one_of(&["auto", "quick", "full", "off"])),
+    }
+}
+
+fn one_of(values: &[&str]) -> String {
+    let list = values.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>();
+    format!("it is one of {}", list.join(", "))
+}
+
+pub(super) fn keep(text: &str) -> Result<usize, String> {
+    counted(text)
+}
+
+pub(super) fn steps(text: &str) -> Result<usize, String> {
+    counted(text)
+}
+
+fn counted(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "it is a whole number from 1".to_owned())
+}
+
+/// Seconds; a day at the most, so that no sum of times overflows.
+pub(super) fn wait(text: &str) -> Result<Duration, String> {
+    text.parse::<f64>()
+        .ok()
+        .filter(|seconds| (0.0..=86_400.0).contains(seconds))
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .ok_or_else(|| "it is a number of seconds from 0 to 86400".to_owned())
+}
+
+/// `7` or `V7`.
+pub(super) fn version(text: &str) -> Result<i64, String> {
+    text.trim_start_matches(['V', 'v', 'U', 'u'])
+        .parse()
+        .ok()
+        .filter(|version| *version >= 0)
+        .ok_or_else(|| "it is a version, such as 7 or V7".to_owned())
+}
+
+/// The name that was probably meant.
+pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let distance = |known: &str| strsim::damerau_levenshtein(&name.to_lowercase(), &known.to_lowercase());
+    known.map(|known| (distance(known), known)).min().filter(|(distance, _)| *distance <= 3).map(|(_, known)| known)
+}

@@ -1,0 +1,66 @@
+//! A folder with all that is in it, as one thing: made durable, and given its name at once.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use super::durable::{sync_file, sync_folder};
+
+/// Writes every file and folder of a tree to the disk, so that [`publish_folder`] gives its name to the whole of it.
+/// A file that was marked read-only, as in a version-controlled example, becomes one that its owner may write.
+pub(crate) fn settle_tree(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let metadata = fs::metadata(&path)?;
+        if metadata.is_dir() {
+            settle_tree(&path)?;
+            continue;
+        }
+        if metadata.permissions().readonly() {
+            fs::set_permissions(&path, writable_by_owner(&metadata))?;
+        }
+        // Without it, a power cut after the rename leaves the final name on torn files.
+        sync_file(&File::open(&path)?)?;
+    }
+    sync_folder(folder)
+}
+
+fn writable_by_owner(metadata: &fs::Metadata) -> fs::Permissions {
+    let mut permissions = metadata.permissions();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        permissions.set_mode(permissions.mode() | 0o200);
+    }
+    #[cfg(not(unix))] // not run there; the attribute is all there is
+    permissions.set_readonly(false);
+    permissions
+}
+
+/// Gives a settled tree its name, and makes the name durable. False, if something with content has the name already.
+pub(crate) fn publish_folder(temporary: &Path, name: &Path) -> io::Result<bool> {
+    // A rename is atomic: whoever looks sees the whole folder or none. Onto a folder with content it fails.
+    match fs::rename(temporary, name) {
+        Ok(()) => {}
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::AlreadyExists | io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            return Ok(false);
+        }
+        Err(error) => return Err(error),
+    }
+    let parent = name.parent().filter(|parent| !parent.as_os_str().is_empty());
+    sync_folder(parent.unwrap_or(Path::new(".")))?;
+    Ok(true)
+}
+
+/// Removes a folder with all that is in it, if it is there.
+pub(crate) fn remove_tree(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,135 @@
+//! The power is cut: at every change that a run makes on the disk, what was not synced is lost, kept or torn.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::Path;
+
+use super::Finding;
+use super::cases::{Case, End};
+use super::disk::{Disk, Luck, State, Sync};
+use super::picture::content;
+use super::trace;
+
+/// How many states to look at.
+#[derive(Clone, Copy)]
+pub struct Effort {
+    /// Random choices a moment.
+    pub random: u64,
+    /// Every how many changes to cut at.
+    pub stride: usize,
+    pub seed: u64,
+}
+
+/// Records one run of a case.
+pub fn record(case: &Case, workshop: &Path) -> Disk {
+    let data = workshop.join("recorded");
+    case.before.write_to(&data);
+    let log = workshop.join("recorded.trace");
+    let calls = format!("trace={}", trace::RECORDED);
+    let log_argument = log.to_str().unwrap();
+    let output = case.run(
+        &data,
+        &[
+            "strace",
+            "-f",
+            "-qq",
+            "-y",
+            "-xx",
+            "-s",
+            "10000000",
+            "-o",
+            log_argument,
+            "-e",
+            &calls,
+            "-e",
+            "signal=none",
+            "--",
+        ],
+    );
+    let wanted = i32::from(case.end == End::Old);
+    let code = output.status.code();
+    assert!(
+        code == Some(wanted) || (wanted == 1 && code == Some(4)),
+        "{}: {code:?} {}",
+        case.name,
+        String::from_utf8_lossy(&output.stdout)
+    );
+    let calls = trace::read(&fs::read_to_string(&log).unwrap());
+    let disk = Disk::new(&data, &case.before, &calls);
+    // The model says of a run without a power cut what really is there.
+    let last = disk.state(disk.moments() - 1, Luck::All, None);
+    for (path, bytes) in &State::of(&data).0 {
+        // The shared memory of a log is written through a mapping, and means nothing after a crash.
+        if !path.to_string_lossy().ends_with("-shm") {
+            assert!(last.0.get(path) == Some(bytes), "the model is wrong about `{}` of {}", path.display(), case.name);
+        }
+    }
+    disk
+}
+
+/// Looks at the states of a recorded run; `left_out` is a sync that it is pretended not to have called. Stops at the
+/// first finding if one sync is left out: that it is missed is all that is asked then.
+pub fn cut(
+    case: &Case,
+    disk: &Disk,
+    workshop: &Path,
+    effort: Effort,
+    left_out: Option<&Sync>,
+) -> (usize, Vec<Finding>) {
+    let mut seen = HashSet::new();
+    let mut findings = Vec::new();
+    let scratch = workshop.join("state");
+    let last = disk.moments() - 1;
+    for moment in (0..last).step_by(effort.stride).chain([last]) {
+        let lucks = [Luck::None, Luck::All, Luck::NamesOnly, Luck::DataOnly];
+        let random = (0..effort.random).map(|seed| Luck::Random(effort.seed + seed));
+        for luck in lucks.into_iter().chain(random) {
+            let state = disk.state(moment, luck, left_out);
+            if !seen.insert((state.fingerprint(), moment == last)) {
+                continue;
+            }
+            if let Some(message) = super::look(|| look(case, &state, &scratch, moment == last)) {
+                findings.push(Finding {
+                    case: case.name.clone(),
+                    what: format!("power cut at {moment} of {last}, {luck:?}"),
+                    message,
+                });
+                if left_out.is_some() {
+                    return (seen.len(), findings);
+                }
+            }
+        }
+    }
+    (seen.len(), findings)
+}
+
+fn look(case: &Case, state: &State, folder: &Path, finished: bool) {
+    state.write_to(folder);
+    let database = folder.join("app.db");
+    // Each copy under a final name is whole; and where the file is past the old state, one of them is the way back.
+    let mut way_back = false;
+    let backups = folder.join("backups");
+    for entry in fs::read_dir(&backups).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if name.ends_with(".db") && !name.starts_with('.') {
+            let copy = content(&path);
+            // A copy says nothing of the journal mode.
+            way_back |= copy.without_mode() == case.old.without_mode();
+        }
+    }
+    if !case.split {
+        let now = content(&database);
+        assert!(now == case.old || now == case.new, "neither old nor new");
+        let creation = case.old == super::picture::Content::absent();
+        assert!(way_back || creation || now == case.old, "migrated, and the backup is lost");
+    }
+    if finished {
+        let now = content(&database);
+        let wanted = if case.end == End::New { &case.new } else { &case.old };
+        assert!(now == *wanted, "what was reported is not durable");
+    }
+    case.next_launch(folder).unwrap_or_else(|error| panic!("the next launch fails: {error:?}"));
+    assert!(content(&database) == case.new, "the next launch did not end in the new state");
+    assert!(case.next_launch(folder).unwrap().results.is_empty());
+}
