@@ -117,7 +117,7 @@ problems! {
     /// A SQLite error outside any migration.
     Sqlite = "sqlite" ("SQLite cannot {action} `{}`", .path.display()) { path: PathBuf, action: &'static str, #[source] source: SqliteCause, }
     /// The disk has too little room for the copy.
-    NoSpace = "no-space" ("`{}` has {} free, and the backup needs {}", .path.display(), mebibytes(*.available), mebibytes(*.needed)) { path: PathBuf, available: u64, needed: u64, }
+    NoSpace = "no-space" ("`{}` has {} free, and the backup needs {}", .path.display(), mebibytes(*.available, f64::floor), mebibytes(*.needed, f64::ceil)) { path: PathBuf, available: u64, needed: u64, }
     /// The copy could not be taken, or is not what it should be.
     BackupFailed = "backup-failed" ("the backup of `{}` failed: {why}", .path.display()) { path: PathBuf, why: String, }
     /// The file was migrated by a newer version of the app.
@@ -185,9 +185,11 @@ fn rows(rowids: &[i64]) -> String {
     format!(" (rowids {list})")
 }
 
-fn mebibytes(bytes: u64) -> String {
-    // Rounded up for a need, and never "0" for something.
-    format!("{} MiB", bytes.div_ceil(1024 * 1024))
+/// To a tenth. What is there is rounded down and what is needed up, so that the two never read the same.
+fn mebibytes(bytes: u64, round: fn(f64) -> f64) -> String {
+    #[allow(clippy::cast_precision_loss)] // a rounded figure for people
+    let tenths = round(bytes as f64 * 10.0 / (1024.0 * 1024.0));
+    format!("{:.1} MiB", tenths / 10.0)
 }
 
 impl fmt::Display for ErrorKind {
@@ -345,6 +347,9 @@ fn hint(problem: &Problem) -> Option<String> {
         Problem::Sqlite { source, .. } if source.code & 0xff == rusqlite::ffi::SQLITE_FULL => {
             "free some disk space and start again".to_owned()
         }
+        Problem::Sqlite { source, .. } | Problem::StepFailed { source, .. } if is_unregistered(source) => {
+            "register it in `on_connect`, which prepares every connection".to_owned()
+        }
         Problem::Sqlite { .. } => return None,
         Problem::NoSpace { .. } => "free some disk space and start again".to_owned(),
         Problem::BackupFailed { .. } => "nothing was migrated, because nothing could be gone back to".to_owned(),
@@ -389,6 +394,13 @@ fn hint(problem: &Problem) -> Option<String> {
         Problem::NeedsRecovery { .. } => RECIPE.to_owned(),
         Problem::Unsupported { .. } | Problem::Config { .. } => return None,
     })
+}
+
+/// Something that only the app's own code can bring.
+fn is_unregistered(cause: &SqliteCause) -> bool {
+    ["no such collation sequence", "no such function", "no such module", "no such tokenizer", "unknown tokenizer"]
+        .iter()
+        .any(|beginning| cause.message.starts_with(beginning))
 }
 
 /// How a person puts a copy back without lifeboat.

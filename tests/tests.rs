@@ -3,6 +3,8 @@
 #![allow(missing_docs)]
 
 mod backups;
+mod bad_files;
+mod bad_surroundings;
 mod cancel;
 mod child;
 #[cfg(feature = "cli")]

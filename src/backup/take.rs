@@ -15,7 +15,7 @@ use crate::event::{CancelToken, Emitter, Event};
 use crate::file::{
     Connector, DatabasePath, Depth, Findings, Purpose, allocate_exclusively, available_bytes, content_hash,
     create_folder, examine, give_same_access, io_problem, make_durable, publish, remove_if_there, remove_with_sidecars,
-    settle_header, size_of, sqlite_problem, sync_folder,
+    settle_header, size_of, sqlite_problem, sync_folder, write_problem,
 };
 
 /// Taken before a run; until that has succeeded, it counts as the copy of a failed one.
@@ -57,7 +57,7 @@ pub(crate) struct Taken {
 impl Backups {
     /// Copies the database. The caller holds its write lock, so the copy is of one moment and no chunk starts again.
     pub(crate) fn take(&self, copying: &Copying<'_>) -> Result<Taken, Problem> {
-        create_folder(&self.folder).map_err(|source| io_problem(&self.folder, "create", source))?;
+        create_folder(&self.folder).map_err(|source| write_problem(&self.folder, "create", source))?;
         let partial = self.folder.join(self.names.partial());
         // What a killed process left; under the launch lock nobody else is making one.
         remove_with_sidecars(&partial).map_err(|source| io_problem(&partial, "remove", source))?;
@@ -75,7 +75,7 @@ impl Backups {
         let bytes = size_of(&source).map_err(|error| sqlite_problem(database, "read", &error))?;
         refuse_without_space(&self.folder, bytes)?;
         copying.emitter.emit(Event::BackupStarted { bytes });
-        let file = allocate_exclusively(partial).map_err(|source| io_problem(partial, "create", source))?;
+        let file = allocate_exclusively(partial).map_err(|source| write_problem(partial, "create", source))?;
         drop(file);
         if let Some(metadata) = copying.database.metadata() {
             give_same_access(metadata, partial).map_err(|source| io_problem(partial, "set the mode of", source))?;
@@ -225,7 +225,8 @@ fn check_copy(partial: &Path, copying: &Copying<'_>) -> Result<Findings, Problem
     let database = copying.database.real();
     let corrupt = |detail: String| Problem::Corrupt { path: database.to_owned(), detail };
     let looked = copying.connector.open(partial, Purpose::Read, copying.wait).and_then(|connection| {
-        examine(&connection, &copying.depth).map_err(|error| sqlite_problem(partial, "check", &error))
+        // The copy goes; what it could not be checked for is in the database.
+        examine(&connection, &copying.depth).map_err(|error| sqlite_problem(database, "check a copy of", &error))
     });
     match looked {
         Ok(findings) => match findings.damage() {
@@ -234,6 +235,7 @@ fn check_copy(partial: &Path, copying: &Copying<'_>) -> Result<Findings, Problem
         },
         Err(_) if !copying.refuse_damage => Ok(Findings::default()),
         Err(Problem::Corrupt { detail, .. }) => Err(corrupt(detail)),
+        Err(Problem::NotADatabase { .. }) => Err(Problem::NotADatabase { path: database.to_owned() }),
         Err(problem) => Err(problem),
     }
 }

@@ -101,6 +101,16 @@ pub(crate) fn io_problem(path: &Path, action: &'static str, source: io::Error) -
     Problem::Io { path: path.to_owned(), action, source }
 }
 
+/// The same for an attempt to write, where the want of rights is a kind of its own.
+pub(crate) fn write_problem(path: &Path, action: &'static str, source: io::Error) -> Problem {
+    match source.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            Problem::ReadOnly { path: path.to_owned(), why: source.to_string() }
+        }
+        _ => io_problem(path, action, source),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

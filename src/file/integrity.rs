@@ -1,8 +1,13 @@
 //! Whether SQLite finds a database sound.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use rusqlite::Connection;
+
+use super::connect::sqlite_problem;
+use super::identity::io_problem;
+use crate::error::Problem;
 
 /// How thoroughly to look.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,4 +79,32 @@ fn run(connection: &Connection, pragma: &str, argument: &str, found: &mut BTreeS
 pub(crate) fn size_of(connection: &Connection) -> rusqlite::Result<u64> {
     let number = |pragma| connection.query_row(pragma, [], |row| row.get::<_, i64>(0));
     Ok(u64::try_from(number("PRAGMA page_count")? * number("PRAGMA page_size")?).unwrap_or(0))
+}
+
+/// The size in bytes of the database behind `connection`, which has the write lock; 0 for one that is still empty.
+///
+/// SQLite takes a last page of which the end is missing for one that ends in zeros. No write of its own leaves such a
+/// file, so here it counts as damaged.
+pub(crate) fn size_under_lock(connection: &Connection, path: &Path) -> Result<u64, Problem> {
+    let failed = |error: rusqlite::Error| sqlite_problem(path, "read", &error);
+    let length = std::fs::metadata(path).map_err(|source| io_problem(path, "look at", source))?.len();
+    // BEGIN IMMEDIATE gives an empty database its first page, in memory. A single byte is SQLite's own, against a fault
+    // of an old file system, and counts as nothing (<https://sqlite.org/src/file/src/os_unix.c>, `unixFileSize`).
+    if length <= 1 {
+        return Ok(0);
+    }
+    let bytes = size_of(connection).map_err(failed)?;
+    let page: u64 = connection
+        .query_row("PRAGMA page_size", [], |row| row.get::<_, i64>(0))
+        .map(|size| u64::try_from(size).unwrap_or(1).max(1))
+        .map_err(failed)?;
+    // A log may still hold the page whose writing into the file a power cut tore.
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let has_log = std::fs::metadata(Path::new(&log)).is_ok_and(|metadata| metadata.len() > 0);
+    if !has_log && length % page != 0 && length.next_multiple_of(page) == bytes {
+        let detail = format!("its last page ends {} bytes too early", bytes - length);
+        return Err(Problem::Corrupt { path: path.to_owned(), detail });
+    }
+    Ok(bytes)
 }

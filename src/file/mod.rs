@@ -17,8 +17,8 @@ pub(crate) use durable::{
     on_same_file_system, publish, remove_if_there, sync_file, sync_folder,
 };
 pub(crate) use hash::{content_hash, settle_header};
-pub(crate) use identity::{DatabasePath, io_problem};
-pub(crate) use integrity::{Depth, Findings, examine, size_of};
+pub(crate) use identity::{DatabasePath, io_problem, write_problem};
+pub(crate) use integrity::{Depth, Findings, examine, size_of, size_under_lock};
 pub(crate) use lock::LaunchLock;
 pub(crate) use settle::{aside_stale_sidecars, may_be_written};
 #[cfg(feature = "cli")]

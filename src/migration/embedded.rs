@@ -39,7 +39,7 @@ fn list(folder: &'static Dir<'static>, files: &mut Vec<SourceFile>) {
         match entry {
             DirEntry::Dir(inner) => list(inner, files),
             DirEntry::File(file) => {
-                files.push(SourceFile { path: file.path().to_owned(), content: Cow::Borrowed(file.contents()) })
+                files.push(SourceFile { path: file.path().to_owned(), content: Some(Cow::Borrowed(file.contents())) })
             }
         }
     }

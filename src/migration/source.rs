@@ -13,7 +13,8 @@ use super::types::{Body, Migration, Prefix};
 /// A file that may be a migration.
 pub(crate) struct SourceFile {
     pub(crate) path: PathBuf,
-    pub(crate) content: Cow<'static, [u8]>,
+    /// Nothing for what is no file: a pipe, a device, a link to a folder.
+    pub(crate) content: Option<Cow<'static, [u8]>>,
 }
 
 /// Reads the files of a folder and its sub-folders (refinery searches them too) whose names mean something to us.
@@ -29,19 +30,21 @@ pub(crate) fn read_folder(folder: &Path) -> Result<Vec<SourceFile>, (PathBuf, io
                 folders.push(path);
                 continue;
             }
-            let Some(name) = entry.file_name().to_str().map(ToOwned::to_owned) else { continue };
-            let content = match classify(&name) {
+            let content = match classify(&entry.file_name().to_string_lossy()) {
                 FileName::Other => continue,
-                FileName::Mistaken { .. } | FileName::Up { rust: true, .. } => Vec::new(),
-                FileName::Up { .. } | FileName::Down { .. } => {
-                    std::fs::read(&path).map_err(|error| (path.clone(), error))?
-                }
+                FileName::Mistaken { .. } | FileName::Up { rust: true, .. } => Some(Vec::new()),
+                FileName::Up { .. } | FileName::Down { .. } => read(&path).map_err(|error| (path.clone(), error))?,
             };
-            files.push(SourceFile { path, content: Cow::Owned(content) });
+            files.push(SourceFile { path, content: content.map(Cow::Owned) });
         }
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(files)
+}
+
+/// Reading a pipe would wait for a writer for ever.
+fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    if std::fs::metadata(path)?.is_file() { std::fs::read(path).map(Some) } else { Ok(None) }
 }
 
 /// Makes migrations of files; what cannot be used is kept as a mistake.
@@ -50,9 +53,14 @@ pub(crate) fn collect(files: Vec<SourceFile>) -> Migrations {
     let mut downs = HashMap::new();
     let mut mistakes = Vec::new();
     for file in files {
-        let Some(name) = file.path.file_name().and_then(|name| name.to_str()) else { continue };
-        let (prefix, version, name, kind) = match classify(name) {
+        let file_name = file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let (prefix, version, name, kind) = match classify(&file_name) {
             FileName::Other => continue,
+            _ if file.path.to_str().is_none() && file.path.file_name().is_some_and(|name| name.to_str().is_none()) => {
+                let why = "its name is not valid UTF-8".to_owned();
+                mistakes.push(Mistake { path: file.path, why, right: None });
+                continue;
+            }
             FileName::Mistaken { why, right } => {
                 mistakes.push(Mistake { path: file.path, why, right });
                 continue;
@@ -101,7 +109,8 @@ pub(crate) fn collect(files: Vec<SourceFile>) -> Migrations {
 }
 
 /// The text of a file, or why SQLite would not run all of it.
-fn text(content: Cow<'static, [u8]>) -> Result<Cow<'static, str>, String> {
+fn text(content: Option<Cow<'static, [u8]>>) -> Result<Cow<'static, str>, String> {
+    let content = content.ok_or_else(|| "it is not a file".to_owned())?;
     if content.starts_with(&[0xff, 0xfe]) || content.starts_with(&[0xfe, 0xff]) {
         return Err("it is UTF-16; save it as UTF-8".to_owned());
     }

@@ -11,8 +11,8 @@ use crate::backup::Backups;
 use crate::engine::{Before, Run, Session, compile, group};
 use crate::error::{Error, Problem, Result};
 use crate::file::{
-    DatabasePath, Purpose, aside_stale_sidecars, io_problem, link_into_place, may_be_written, remove_with_sidecars,
-    sqlite_problem, sync_file,
+    DatabasePath, Purpose, aside_stale_sidecars, io_problem, link_into_place, remove_with_sidecars, sqlite_problem,
+    sync_file, write_problem,
 };
 use crate::migration::plan;
 use crate::report::{Outcome, Report, StepState};
@@ -40,12 +40,8 @@ fn make(launch: &Launch<'_>, database: &DatabasePath) -> Result<Option<Report>> 
     if plan.pending.is_empty() {
         return Ok(Some(finished(Outcome::UpToDate, Vec::new(), None)));
     }
-    if !may_be_written(database.folder()) {
-        let why = "its permissions do not allow it".to_owned();
-        return Err(Problem::ReadOnly { path: database.folder().to_owned(), why }.into());
-    }
     // With the permissions that SQLite would give it.
-    File::create_new(&temporary).map_err(|source| io_problem(&temporary, "create", source))?;
+    File::create_new(&temporary).map_err(|source| write_problem(&temporary, "create", source))?;
     let failed = |error: rusqlite::Error| sqlite_problem(path, "create", &error);
     let connection = settings.connector.open(&temporary, Purpose::Write, settings.wait)?;
     let mut session = Session::over(settings, connection).map_err(failed)?;

@@ -6,7 +6,7 @@
 //! ```
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
@@ -19,8 +19,8 @@ use crate::engine::{Before, Run, Session, Settings, begin_immediate, compile, co
 use crate::error::{Error, Problem, Result};
 use crate::event::Event;
 use crate::file::{
-    DatabasePath, LaunchLock, Purpose, create_folder, io_problem, may_be_written, remove_with_sidecars, size_of,
-    sqlite_problem,
+    DatabasePath, LaunchLock, Purpose, create_folder, may_be_written, remove_with_sidecars, size_under_lock,
+    sqlite_problem, write_problem,
 };
 use crate::migration::{Migrations, Plan, Record, Target, committed_backups, plan, read_record};
 use crate::report::{Outcome, Report};
@@ -68,17 +68,13 @@ impl Launch<'_> {
         Ok(if plan.pending.is_empty() { Ready::UpToDate(connection) } else { Ready::Pending(plan.pending.len()) })
     }
 
-    fn look_as(&self, path: &Path, purpose: Purpose) -> Result<(Connection, Record, Plan), Problem> {
-        let connection = self.settings.connector.open(path, purpose, self.settings.wait)?;
-        let started = Instant::now();
-        let (record, plan) = self.plan(&connection, path).map_err(|problem| match problem {
-            // Another process writes, and lets nobody read: SQLite has waited, and does not say how long.
-            Problem::Locked { path, lock, holder, .. } => {
-                Problem::Locked { path, lock, holder, waited: started.elapsed() }
-            }
-            other => other,
-        })?;
-        Ok((connection, record, plan))
+    /// Opens the file, and reads what it says of itself.
+    pub(crate) fn look_as(&self, path: &Path, purpose: Purpose) -> Result<(Connection, Record, Plan), Problem> {
+        telling_the_wait(|| {
+            let connection = self.settings.connector.open(path, purpose, self.settings.wait)?;
+            let (record, plan) = self.plan(&connection, path)?;
+            Ok((connection, record, plan))
+        })
     }
 
     /// Brings the file to its schema.
@@ -100,7 +96,9 @@ impl Launch<'_> {
     fn migrate_under_lock(&self) -> Result<Report> {
         let database = DatabasePath::resolve(self.path)?;
         create_folder(database.folder())
-            .map_err(|source| Error::from(io_problem(database.folder(), "create", source)))?;
+            .map_err(|source| Error::from(write_problem(database.folder(), "create", source)))?;
+        // Before the lock: where nothing may be written, it may not be made either.
+        refuse_unwritable(&database)?;
         let _lock = self.lock(&database)?;
         // Twice: another program than lifeboat may make the file while we make it.
         for _ in 0..2 {
@@ -137,14 +135,13 @@ impl Launch<'_> {
 
     fn migrate_existing(&self, database: &DatabasePath) -> Result<Report> {
         let path = database.real();
-        refuse_unwritable(database)?;
         if database.has_other_names() {
             self.settings.emitter.warn(format!(
                 "`{}` has other names (hard links); whoever opens it by another one does not see its log",
                 path.display()
             ));
         }
-        let mut session = Session::open(self.settings, path)?;
+        let mut session = telling_the_wait(|| Session::open(self.settings, path))?;
         warn_of_old_library(self.settings);
         let mut recovered = false;
         loop {
@@ -162,7 +159,7 @@ impl Launch<'_> {
         let path = database.real();
         let settings = self.settings;
         let failed = |error: rusqlite::Error| Error::from(sqlite_problem(path, "read", &error));
-        let keys_on = self.first_wants_keys_on(session, path)?;
+        let keys_on = telling_the_wait(|| self.first_wants_keys_on(session, path))?;
         session.set_foreign_keys(keys_on).map_err(failed)?;
         begin_immediate(&session.connection, settings, path)?;
         let planned = self.plan_under_locks(session, path, keys_on);
@@ -188,9 +185,11 @@ impl Launch<'_> {
         };
         let groups = group(&plan.pending, settings.atomicity);
         let backups = Backups::of(database, settings.backups.as_deref());
-        let bytes = size_of(&session.connection).map_err(failed)?;
-        let prepared = self.prepare(database, session, &backups, &record, &plan, bytes, is_split(&groups));
-        let (copy, before) = match prepared {
+        let prepared = size_under_lock(&session.connection, path).and_then(|bytes| {
+            let (copy, before) = self.prepare(database, session, &backups, &record, &plan, bytes, is_split(&groups))?;
+            Ok((bytes, copy, before))
+        });
+        let (bytes, copy, before) = match prepared {
             Ok(prepared) => prepared,
             Err(problem) => {
                 let _ = session.connection.execute_batch("ROLLBACK");
@@ -310,12 +309,24 @@ enum Planned {
     Nothing,
 }
 
+/// Where SQLite itself waited for a lock, it does not say for how long.
+fn telling_the_wait<T>(look: impl FnOnce() -> Result<T, Problem>) -> Result<T, Problem> {
+    let started = Instant::now();
+    look().map_err(|problem| match problem {
+        Problem::Locked { path, lock, holder, waited: Duration::ZERO } => {
+            Problem::Locked { path, lock, holder, waited: started.elapsed() }
+        }
+        other => other,
+    })
+}
+
 fn wants_keys_on(plan: &Plan) -> bool {
     plan.pending.first().is_some_and(|first| first.directives.foreign_keys_on)
 }
 
 pub(crate) fn refuse_unwritable(database: &DatabasePath) -> Result<(), Problem> {
-    for path in [database.real(), database.folder()] {
+    let file = database.metadata().map(|_| database.real());
+    for path in file.into_iter().chain([database.folder()]) {
         if !may_be_written(path) {
             return Err(Problem::ReadOnly { path: path.to_owned(), why: "its permissions do not allow it".to_owned() });
         }

@@ -12,8 +12,7 @@ pub(crate) fn preview(launch: &Launch<'_>) -> Result<Vec<Migration>> {
     let database = DatabasePath::resolve(launch.path)?;
     let (connection, mut plan) = if database.metadata().is_some() {
         let path = database.real();
-        let connection = launch.settings.connector.open(path, Purpose::Read, launch.settings.wait)?;
-        let (_, plan) = launch.plan(&connection, path)?;
+        let (connection, _, plan) = launch.look_as(path, Purpose::Read)?;
         if let Some(refusal) = plan.refusal(path) {
             return Err(refusal.into());
         }

@@ -1,6 +1,6 @@
 //! A run that was cut off between its transactions: what it left is kept, and its copy is put back.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::launch::{Launch, refuse_unwritable};
 use super::outcome::finished;
@@ -8,7 +8,7 @@ use crate::backup::{Backups, Copying, INTERRUPTED, Original, put_back};
 use crate::engine::{CLOSE_ALL, Session, Settings, begin_immediate};
 use crate::error::{Error, Problem, Result};
 use crate::event::Event;
-use crate::file::{DatabasePath, Depth};
+use crate::file::{DatabasePath, Depth, Purpose};
 use crate::migration::OpenRun;
 use crate::report::{Outcome, Report};
 
@@ -102,7 +102,7 @@ pub(crate) fn recover(launch: &Launch<'_>) -> Result<Report> {
     if database.metadata().is_none() {
         return Err(super::near::not_found(launch.path).into());
     }
-    let record = read_only_record(launch, database.real())?;
+    let (_, record, _) = launch.look_as(database.real(), Purpose::Read)?;
     if record.open_run.is_none() {
         return Ok(nothing());
     }
@@ -119,9 +119,4 @@ pub(crate) fn recover(launch: &Launch<'_>) -> Result<Report> {
 
 fn nothing() -> Report {
     Report { message: "no run was interrupted".to_owned(), ..finished(Outcome::Untouched, Vec::new(), None) }
-}
-
-fn read_only_record(launch: &Launch<'_>, path: &Path) -> Result<crate::migration::Record, Problem> {
-    let connection = launch.settings.connector.open(path, crate::file::Purpose::Read, launch.settings.wait)?;
-    Ok(launch.plan(&connection, path)?.0)
 }

@@ -45,9 +45,7 @@ pub(crate) fn status(launch: &Launch<'_>) -> Result<Status> {
     if database.metadata().is_none() {
         return Err(not_found(launch.path).into());
     }
-    let path = database.real();
-    let connection = launch.settings.connector.open(path, Purpose::Read, launch.settings.wait)?;
-    let (record, plan) = launch.plan(&connection, path)?;
+    let (_, record, plan) = launch.look_as(database.real(), Purpose::Read)?;
     let ids = |entries: &[crate::migration::Entry]| entries.iter().map(|entry| entry.id.clone()).collect::<Vec<_>>();
     let not_embedded = not_embedded(launch.migrations);
     Ok(Status {

@@ -1,5 +1,8 @@
 //! What the tests share: a project in a temporary folder, and a picture of a database that leaves nothing out.
 
+pub mod child;
+pub mod folder;
+
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -141,7 +144,7 @@ pub fn picture_of(connection: &Connection, without: &[&str]) -> String {
     }
     for (_, table, ..) in objects.iter().filter(|object| object.0 == "table") {
         writeln!(picture, "-- {table}").unwrap();
-        let mut statement = connection.prepare(&format!("SELECT * FROM \"{table}\"")).unwrap();
+        let mut statement = connection.prepare(&format!("SELECT * FROM \"{}\"", table.replace('"', "\"\""))).unwrap();
         let columns = statement.column_count();
         let mut rows = statement.query([]).unwrap();
         while let Some(row) = rows.next().unwrap() {
