@@ -225,6 +225,36 @@ fn what_a_launch_says_of_the_file_is_true_when_the_disk_fails() {
     }
 }
 
+/// The content that is put back takes the ledger's note away that a run is open. If the journal mode came after it, whoever
+/// was killed between the two would leave the old rows in the wrong mode for good.
+#[test]
+fn a_recovery_that_is_killed_near_its_end_leaves_the_right_journal_mode() {
+    if !there_is_strace() {
+        return;
+    }
+    for scene in [Scene::other_journal(false), Scene::other_journal(true)] {
+        let cut_off = || {
+            let project = scene.arrange();
+            let killed = Job { kill_on: "StepFinished { name: \"V5".to_owned(), ..scene.job(What::Migrate, &project) };
+            assert!(killed.run().killed);
+            project
+        };
+        let recover = |project: &Project| scene.job(What::Recover, project);
+        let counts = count(&recover(&cut_off()));
+        for call in ["pwrite64", "fdatasync", "fsync", "unlink"] {
+            let Some(&last) = counts.get(call) else { continue };
+            for number in last.saturating_sub(7).max(1)..=last {
+                let project = cut_off();
+                let what = format!("{}, {call} {number} of {last}", scene.name);
+                inject(&recover(&project), call, "signal=SIGKILL:when=N", number);
+                let ended = recover(&project).run();
+                assert!(["restored", "untouched"].contains(&ended.outcome.as_str()), "{what}: {}", ended.said);
+                assert_eq!(scene.state(&project), State::Old, "{what}: {}", ended.said);
+            }
+        }
+    }
+}
+
 /// SQLite commits by removing the journal, then syncs the folder. When that fails it reports an I/O error, although the
 /// transaction is in the file.
 #[test]
