@@ -90,7 +90,9 @@ pub(crate) fn failed_run(log: Log<'_>, failure: Failure, session: &mut Session) 
                 }
             }
         }
-        _ => Error::new(problem, Outcome::RolledBack),
+        // The file could not be seen to be as it was, and the app wanted no copy.
+        (true, None) => Error::new(problem, Outcome::NeedsRecovery),
+        (false, _) => Error::new(problem, Outcome::RolledBack),
     };
     log.write(error.outcome(), Some(error.to_string()));
     error.with_backup(backup).with_results(results)

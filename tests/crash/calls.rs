@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
 
-use super::scene::{Scene, State};
+use super::scene::{Scene, State, names};
 use crate::child::{Ended, Job, What};
 use crate::support::Project;
 
@@ -54,7 +54,7 @@ fn sample(count: usize, most: usize) -> Vec<usize> {
 
 fn inject(job: &Job, call: &str, what: &str, number: usize) -> Ended {
     let arguments = ["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}"), "-e"].map(ToOwned::to_owned);
-    let injection = format!("inject={call}:{what}:when={number}");
+    let injection = format!("inject={call}:{}", what.replace("when=N", &format!("when={number}")));
     Ended::of(job.command_under("strace", &[&arguments[..], &[injection]].concat()).output().unwrap())
 }
 
@@ -93,7 +93,7 @@ fn a_run_that_is_killed_at_a_system_call_leaves_the_file_wholly_old_or_wholly_ne
         at_sampled_calls(
             &scene,
             7,
-            "signal=SIGKILL",
+            "signal=SIGKILL:when=N",
             CALLS,
             || scene.arrange(),
             job,
@@ -107,6 +107,36 @@ fn a_run_that_is_killed_at_a_system_call_leaves_the_file_wholly_old_or_wholly_ne
 }
 
 #[test]
+fn a_new_file_is_there_whole_or_not_at_all_after_a_kill_at_a_system_call() {
+    if !there_is_strace() {
+        return;
+    }
+    let scene = Scene::bare(false);
+    let arrange = || {
+        let project = scene.arrange();
+        fs::remove_file(project.db()).unwrap();
+        project
+    };
+    let job = |project: &Project| scene.job(What::Migrate, project);
+    at_sampled_calls(&scene, 5, "signal=SIGKILL:when=N", CALLS, arrange, job, |project, _, what| {
+        let there = project.db().exists();
+        let tables = "SELECT count(*) FROM sqlite_schema WHERE name IN ('note', 'tag', 'tally')";
+        if there {
+            assert_eq!(project.number(tables), 3, "{what}");
+        }
+        let ended = job(project).run();
+        assert_eq!(ended.outcome, if there { "up-to-date" } else { "created" }, "{what}: {}", ended.said);
+        assert_eq!(project.number(tables), 3, "{what}");
+        // A launch with nothing to do looks at no other file. The next one with something to do does.
+        project.write("V9__later", "CREATE TABLE later (id)");
+        let ended = job(project).run();
+        assert_eq!(ended.outcome, "migrated", "{what}: {}", ended.said);
+        assert!(!ended.said.contains("other names"), "{what}: {}", ended.said);
+        assert_eq!(names(project.path()), ["app.db", "app.db-lifeboat", "backups", "migrations"], "{what}");
+    });
+}
+
+#[test]
 fn a_way_back_that_is_killed_at_a_system_call_is_finished_by_the_next_launch() {
     if !there_is_strace() {
         return;
@@ -116,7 +146,7 @@ fn a_way_back_that_is_killed_at_a_system_call_is_finished_by_the_next_launch() {
     at_sampled_calls(
         &scene,
         6,
-        "signal=SIGKILL",
+        "signal=SIGKILL:when=N",
         CALLS,
         || scene.arrange(),
         job,
@@ -151,7 +181,7 @@ fn a_recovery_that_is_killed_at_a_system_call_is_finished_by_the_next() {
             again
         };
         let recover = |project: &Project| scene.job(What::Recover, project);
-        at_sampled_calls(&scene, 5, "signal=SIGKILL", CALLS, cut_off, recover, |project, _, what| {
+        at_sampled_calls(&scene, 5, "signal=SIGKILL:when=N", CALLS, cut_off, recover, |project, _, what| {
             scene.backups_are_whole(project, what);
             let ended = recover(project).run();
             assert!(["restored", "untouched"].contains(&ended.outcome.as_str()), "{what}: {}", ended.said);
@@ -160,17 +190,24 @@ fn a_recovery_that_is_killed_at_a_system_call_is_finished_by_the_next() {
     }
 }
 
+/// One call fails, or all from one on.
 #[test]
 fn what_a_launch_says_of_the_file_is_true_when_the_disk_fails() {
     if !there_is_strace() {
         return;
     }
-    for (scene, most) in [(Scene::whole(false), 7), (Scene::whole(true), 6), (Scene::stepwise(false), 6)] {
+    for (scene, most, fault) in [
+        (Scene::whole(false), 5, "error=EIO:when=N"),
+        (Scene::whole(true), 5, "error=EIO:when=N"),
+        (Scene::stepwise(false), 4, "error=EIO:when=N"),
+        (Scene::whole(false), 3, "error=ENOSPC:when=N+"),
+        (Scene::other_format(true), 3, "error=ENOSPC:when=N+"),
+    ] {
         let job = |project: &Project| scene.job(What::Migrate, project);
         at_sampled_calls(
             &scene,
             most,
-            "error=EIO",
+            fault,
             FAILING,
             || scene.arrange(),
             job,
@@ -188,6 +225,36 @@ fn what_a_launch_says_of_the_file_is_true_when_the_disk_fails() {
     }
 }
 
+/// The content that is put back takes the ledger's note away that a run is open. If the journal mode came after it, whoever
+/// was killed between the two would leave the old rows in the wrong mode for good.
+#[test]
+fn a_recovery_that_is_killed_near_its_end_leaves_the_right_journal_mode() {
+    if !there_is_strace() {
+        return;
+    }
+    for scene in [Scene::other_journal(false), Scene::other_journal(true)] {
+        let cut_off = || {
+            let project = scene.arrange();
+            let killed = Job { kill_on: "StepFinished { name: \"V5".to_owned(), ..scene.job(What::Migrate, &project) };
+            assert!(killed.run().killed);
+            project
+        };
+        let recover = |project: &Project| scene.job(What::Recover, project);
+        let counts = count(&recover(&cut_off()));
+        for call in ["pwrite64", "fdatasync", "fsync", "unlink"] {
+            let Some(&last) = counts.get(call) else { continue };
+            for number in last.saturating_sub(7).max(1)..=last {
+                let project = cut_off();
+                let what = format!("{}, {call} {number} of {last}", scene.name);
+                inject(&recover(&project), call, "signal=SIGKILL:when=N", number);
+                let ended = recover(&project).run();
+                assert!(["restored", "untouched"].contains(&ended.outcome.as_str()), "{what}: {}", ended.said);
+                assert_eq!(scene.state(&project), State::Old, "{what}: {}", ended.said);
+            }
+        }
+    }
+}
+
 /// SQLite commits by removing the journal, then syncs the folder. When that fails it reports an I/O error, although the
 /// transaction is in the file.
 #[test]
@@ -198,7 +265,7 @@ fn a_commit_that_reports_an_error_after_the_fact_is_not_called_rolled_back() {
     let scene = Scene::whole(false);
     let last = count(&scene.job(What::Migrate, &scene.arrange()))["fsync"];
     let project = scene.arrange();
-    let ended = inject(&scene.job(What::Migrate, &project), "fsync", "error=EIO", last);
+    let ended = inject(&scene.job(What::Migrate, &project), "fsync", "error=EIO:when=N", last);
     assert!(ended.said.contains("power cut"), "{}", ended.said);
     assert_eq!(ended.outcome, "migrated", "{}", ended.said);
     assert_eq!(scene.state(&project), State::New);
