@@ -4,6 +4,8 @@
 
 mod backups;
 mod bad_files;
+mod bad_migrations;
+mod bad_statements;
 mod bad_surroundings;
 mod corpus;
 mod house;
