@@ -8,6 +8,7 @@ mod bad_migrations;
 mod bad_statements;
 mod bad_surroundings;
 mod corpus;
+mod foreign_keys;
 mod house;
 mod launch;
 mod library;

@@ -14,7 +14,7 @@ use siphasher::sip::SipHasher13;
 use super::watch::Touched;
 use crate::error::Problem;
 use crate::event::Emitter;
-use crate::file::{Connector, Purpose, sqlite_problem};
+use crate::file::{Connector, Purpose, is_about_sql, sqlite_problem};
 
 /// Where the violations that stood before the run can be found.
 pub(crate) enum Before {
@@ -215,13 +215,14 @@ fn find(
                     }
                 }
             }
-            Err(error) if is_mismatch(&error) => {
+            // "foreign key mismatch"; an error of the disk or a cancelled check is none.
+            Err(error) if is_about_sql(&error) => {
                 for key in wanted {
                     mismatches.insert((child.to_owned(), key.parent.clone()));
                     match list(connection, key) {
                         Ok(found) => references.extend(found),
                         // A parent column that does not exist cannot be compared with; the warning says it.
-                        Err(error) if is_mismatch(&error) => {}
+                        Err(error) if is_about_sql(&error) => {}
                         Err(error) => return Err(error),
                     }
                 }
@@ -234,11 +235,6 @@ fn find(
 
 fn reference(key: &Key, rowid: Option<i64>, values: String) -> Reference {
     Reference { child: key.child.clone(), rowid, parent: key.parent.clone(), values, cascades: key.cascades }
-}
-
-/// "foreign key mismatch", "no such column": said of the schema, and not of the disk or of a cancelled check.
-fn is_mismatch(error: &rusqlite::Error) -> bool {
-    error.sqlite_error_code() == Some(rusqlite::ErrorCode::Unknown)
 }
 
 fn sqlite_check(connection: &Connection, child: &str) -> rusqlite::Result<Vec<(Option<i64>, i64)>> {

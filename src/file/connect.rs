@@ -177,6 +177,11 @@ pub(crate) fn is_busy(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
+/// Whether SQLite has nothing against the file, but against the SQL: "no such column" and the like.
+pub(crate) fn is_about_sql(error: &rusqlite::Error) -> bool {
+    matches!(error, rusqlite::Error::SqlInputError { .. }) || error.sqlite_error_code() == Some(ErrorCode::Unknown)
+}
+
 /// What a failure of SQLite outside any migration means for the file at `path`.
 pub(crate) fn sqlite_problem(path: &Path, action: &'static str, error: &rusqlite::Error) -> Problem {
     let path = path.to_owned();

@@ -10,8 +10,8 @@ use rusqlite::types::ValueRef;
 
 use super::ledger::{LEDGER_TABLE, OpenRun, read_open_run};
 use super::types::{HashWidth, Migration, checksum};
-use crate::error::Problem;
-use crate::file::sqlite_problem;
+use crate::error::{Problem, SqliteCause};
+use crate::file::{is_about_sql, sqlite_problem};
 
 /// refinery's default name for the table.
 pub(crate) const DEFAULT_HISTORY_TABLE: &str = "refinery_schema_history";
@@ -104,9 +104,8 @@ fn read(connection: &Connection, path: &Path, table: &str) -> Result<Record, Pro
         record.applied = read_applied(connection, path, table)?;
     }
     if has_ledger {
-        record.open_run = read_open_run(connection).map_err(|error| match error.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::Unknown) => bad(LEDGER_TABLE, crate::error::SqliteCause::from(&error).message),
-            _ => failed(error),
+        record.open_run = read_open_run(connection).map_err(|error| {
+            if is_about_sql(&error) { bad(LEDGER_TABLE, SqliteCause::from(&error).message) } else { failed(error) }
         })?;
     }
     Ok(record)
@@ -117,10 +116,9 @@ fn read_applied(connection: &Connection, path: &Path, table: &str) -> Result<Vec
     let bad = |why: String| Problem::BadHistory { path: path.to_owned(), table: table.to_owned(), why };
     // The name is the app's setting, checked to be a plain identifier.
     let sql = format!("SELECT version, name, applied_on, checksum FROM \"{table}\"");
-    let mut statement = connection.prepare(&sql).map_err(|error| match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::Unknown) => bad(crate::error::SqliteCause::from(&error).message),
-        _ => failed(error),
-    })?;
+    let mut statement = connection
+        .prepare(&sql)
+        .map_err(|error| if is_about_sql(&error) { bad(SqliteCause::from(&error).message) } else { failed(error) })?;
     let mut rows = statement.query([]).map_err(failed)?;
     let mut applied: Vec<Applied> = Vec::new();
     while let Some(row) = rows.next().map_err(failed)? {
