@@ -12,5 +12,6 @@ mod foreign_keys;
 mod house;
 mod launch;
 mod library;
+mod properties;
 mod reading;
 mod support;
