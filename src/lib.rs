@@ -20,7 +20,9 @@ pub use error::{BoxError, Error, ErrorKind, Location, Problem, Result, SqliteCau
 pub use event::{CancelToken, Event, brief, mebibytes};
 pub use migration::{Embedded, Entry, Migration, Migrations, Plan, Prefix};
 pub use migrator::{Database, Environment, Migrator};
-pub use ops::{Created, Status, create, start_from_example};
+#[cfg(feature = "cli")]
+pub use ops::start_from_example;
+pub use ops::{Created, Status, create};
 pub use report::{Direction, Outcome, Report, StepReport, StepState};
 pub use rusqlite;
 

@@ -1,7 +1,7 @@
 //! Putting a copy back: through SQLite's backup API into the open database, which is one SQLite transaction. Whoever is
 //! killed on the way leaves the old content or the new, other processes' locks are respected, and the inode stays.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -21,6 +21,26 @@ pub(crate) struct Original<'a> {
     pub(crate) journal_mode: &'a str,
 }
 
+impl Original<'_> {
+    /// Where it is, if it is what it was.
+    pub(crate) fn find(&self, backups: &Backups, database: &Path) -> Result<PathBuf, Problem> {
+        let stuck = |why: &str| self.stuck(backups, database, why.to_owned());
+        // The name comes from the file. It may be anything.
+        let path =
+            backups.named(self.name).ok_or_else(|| stuck("it is not there, or not a backup of this database"))?;
+        match content_hash(&path, |_| Ok(())) {
+            Ok((size, hash)) if size == self.size && hash == self.hash => Ok(path),
+            Ok(_) => Err(stuck("its content is not what it was when it was taken")),
+            Err(error) => Err(stuck(&error.to_string())),
+        }
+    }
+
+    fn stuck(&self, backups: &Backups, database: &Path, why: String) -> Problem {
+        let backup = backups.folder.join(self.name).display().to_string();
+        Problem::NeedsRecovery { path: database.to_owned(), backup, why }
+    }
+}
+
 /// Puts the copy back into `target`, a connection without an open transaction. `NeedsRecovery` if it cannot be done;
 /// then nothing was changed.
 pub(crate) fn put_back(
@@ -32,20 +52,8 @@ pub(crate) fn put_back(
     wait: Duration,
     emitter: &Emitter,
 ) -> Result<(), Problem> {
-    let stuck = |why: String| Problem::NeedsRecovery {
-        path: database.to_owned(),
-        backup: backups.folder.join(original.name).display().to_string(),
-        why,
-    };
-    // The name comes from the file. It may be anything.
-    let Some(path) = backups.named(original.name) else {
-        return Err(stuck("it is not there, or not a backup of this database".to_owned()));
-    };
-    match content_hash(&path, |_| Ok(())) {
-        Ok((size, hash)) if size == original.size && hash == original.hash => {}
-        Ok(_) => return Err(stuck("its content is not what it was when it was taken".to_owned())),
-        Err(error) => return Err(stuck(error.to_string())),
-    }
+    let stuck = |why: String| original.stuck(backups, database, why);
+    let path = original.find(backups, database)?;
     emitter.emit(Event::RestoreStarted { backup: path.clone() });
     let source = connector.open(&path, Purpose::Read, wait).map_err(|problem| stuck(problem.to_string()))?;
     let done = copy_back(&source, target, original.journal_mode, wait, database);

@@ -1,5 +1,6 @@
 //! Taking a copy: whole, checked and durable under a temporary name before it gets its own.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -89,21 +90,14 @@ impl Backups {
         .map_err(|source| hash_problem(partial, copying, source))?;
 
         let backups = self.list()?;
-        let newest = backups.last().map(Backup::order);
-        // Later than every older backup's, even if the clock went back.
-        let taken_at = |moment: Moment| {
-            let at = newest.map_or(moment.0, |(at, _)| at.max(moment.0)).and_utc().max(copying.now);
-            at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
-        };
-        if let Some(same) = same_content(&backups, size, &hash) {
+        if let Some(newest) = backups.last()
+            && newest.size == size
+            // Its content as it is now, not as its metadata says: a copy that rotted is none.
+            && content_hash(&newest.path, |_| Ok(())).is_ok_and(|(_, theirs)| theirs == hash)
+        {
             // Whoever made it may have been killed before its name was durable.
-            make_durable(&same.path).map_err(|source| io_problem(&same.path, "sync", source))?;
-            if let (Some(metadata), true) = (&same.metadata, Some(same.order()) < newest) {
-                // It is the newest again, so that rotation does not take it for an old one.
-                let metadata = Metadata { taken_at: taken_at(same.moment), ..metadata.clone() };
-                let _ = write_metadata(&same.path, &metadata, &same.path);
-            }
-            let taken = Taken { path: same.path.clone(), name: same.name(), size, hash, reused: true, findings };
+            make_durable(&newest.path).map_err(|source| io_problem(&newest.path, "sync", source))?;
+            let taken = Taken { path: newest.path.clone(), name: newest.name(), size, hash, reused: true, findings };
             copying.emitter.emit(Event::BackupFinished { path: taken.path.clone(), bytes: size, reused: true });
             return Ok(taken);
         }
@@ -113,13 +107,16 @@ impl Backups {
             sync_folder(self.folder.parent().unwrap_or(Path::new(".")))
                 .map_err(|source| io_problem(&self.folder, "sync", source))?;
         }
-        let (name, moment) = self.names.next(copying.now, backups.iter().map(|backup| backup.moment).max());
+        let (name, moment) = self.free_name(copying.now, &backups);
         let path = self.folder.join(&name);
+        // Later than every older backup's, even if the clock went back.
+        let newest = backups.last().map_or(moment.0, |newest| newest.order().0);
+        let taken_at = newest.max(moment.0).and_utc().max(copying.now);
         let metadata = Metadata {
             format: 1,
             reason: copying.reason.to_owned(),
             database: database.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-            taken_at: taken_at(moment),
+            taken_at: taken_at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
             from: copying.from.clone(),
             to: copying.to.clone(),
             size,
@@ -136,6 +133,16 @@ impl Backups {
         })?;
         copying.emitter.emit(Event::BackupFinished { path: path.clone(), bytes: size, reused: false });
         Ok(Taken { name: name.to_string_lossy().into_owned(), path, size, hash, reused: false, findings })
+    }
+
+    /// A name that nothing has, not even a link or a folder, which count as no backups.
+    fn free_name(&self, now: DateTime<Utc>, backups: &[Backup]) -> (OsString, Moment) {
+        let newest = backups.iter().map(|backup| backup.moment).max();
+        let mut next = self.names.next(now, newest);
+        while std::fs::symlink_metadata(self.folder.join(&next.0)).is_ok() {
+            next = self.names.next(now, Some(next.1));
+        }
+        next
     }
 
     fn copy_pages(
@@ -177,20 +184,6 @@ impl Backups {
         }
         target.close().map_err(|(_, error)| failed(error))
     }
-}
-
-/// The newest of the backups that has this content as it is now, not only as its metadata says: a copy that rotted is
-/// none. Older ones than the newest are looked at as well: after a recovery the newest is what the interrupted run left,
-/// and the copy that was put back would be made anew each time.
-fn same_content<'a>(backups: &'a [Backup], size: u64, hash: &str) -> Option<&'a Backup> {
-    let last = backups.len().saturating_sub(1);
-    let likely = backups.iter().enumerate().rev().filter(|(at, backup)| {
-        let said = backup.metadata.as_ref().map(|metadata| metadata.sha256.as_str());
-        backup.size == size && (*at == last || said == Some(hash))
-    });
-    likely
-        .map(|(_, backup)| backup)
-        .find(|backup| content_hash(&backup.path, |_| Ok(())).is_ok_and(|(_, theirs)| theirs == hash))
 }
 
 fn share(bytes: u64, done: i32, total: i32) -> u64 {

@@ -29,6 +29,7 @@ Exit codes: 0 done; 1 refused or failed, the file is as it was; 2 usage; 3 a fin
 
 /// What every command takes.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub(super) struct Global {
     /// The data directory, which holds the database [default: .data]
     #[arg(long, global = true, value_name = "DIR")]

@@ -38,7 +38,7 @@ impl Rows {
 
 pub(super) fn run(screen: &Screen, database: &Path, report: &Report, preface: &str) -> String {
     let mut text = steps(screen, &report.results);
-    if report.recovered {
+    if report.recovered && report.outcome != Outcome::Restored {
         let _ = writeln!(text, "an earlier run had been cut off; it was undone first");
     }
     let database = screen.path(database);

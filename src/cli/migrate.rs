@@ -23,6 +23,8 @@ pub(super) fn migrate(session: &Session, args: &Migrate) -> Result<Answer, Failu
     let database = migrator.at(&session.options.database);
     // Before the file is made: what else may have been meant.
     let near = near(&database, session.options.database_is_named);
+    // The trial of the migrations comes before all events.
+    session.progress.doing(&format!("looking at `{}`", session.options.database.display()));
     let report = match (args.to, args.steps) {
         (Some(version), _) => database.migrate_to(version)?,
         (None, Some(steps)) => database.migrate_steps(steps)?,
@@ -61,7 +63,7 @@ fn start(session: &Session) -> Result<String, Failure> {
     let options = &session.options;
     let Some(example) = options.example() else { return Ok(String::new()) };
     let (from, to) = (example.display(), options.data_dir.display());
-    session.progress.doing(&format!("there is no `{to}` yet; starting from a copy of `{from}`"));
+    session.progress.started(&format!("there is no `{to}` yet; starting from a copy of `{from}`"));
     let started = start_from_example(&example, &options.data_dir, options.wait, &session.cancel)?;
     Ok(if started { format!("started from a copy of `{from}`; ") } else { String::new() })
 }

@@ -18,6 +18,8 @@ pub(super) struct Options {
     pub(super) database: PathBuf,
     /// Somebody named the database; it is not the default one of the data directory.
     pub(super) database_is_named: bool,
+    /// It was named in the arguments.
+    database_by_flag: bool,
     pub(super) migrations: PathBuf,
     pub(super) backups: Option<PathBuf>,
     pub(super) keep: usize,
@@ -57,6 +59,7 @@ impl Options {
         }
         let configured = config.as_deref().map(config::read).transpose()?.unwrap_or_default();
         let flags = flags(global, folder);
+        let database_by_flag = flags.database.is_some();
         let said = environment.layer(&mut notes)?;
         if flags.database.is_none() && flags.data_dir.is_none() && said.database.is_none() && said.data_dir.is_none() {
             notes.extend(environment.foreign_url());
@@ -66,6 +69,7 @@ impl Options {
         Ok(Options {
             database: layer.database.clone().unwrap_or_else(|| data_dir.join("app.db")),
             database_is_named: layer.database.is_some(),
+            database_by_flag,
             data_dir,
             migrations: layer.migrations.unwrap_or_else(|| project.join("migrations")),
             backups: layer.backups,
@@ -84,9 +88,10 @@ impl Options {
         })
     }
 
-    /// The data directory that a fresh checkout starts from, where there is none yet and the database is its default one.
+    /// The data directory that a fresh checkout starts from, where there is none yet and the database belongs into it.
     pub(super) fn example(&self) -> Option<PathBuf> {
-        if self.database_is_named || std::fs::symlink_metadata(&self.data_dir).is_ok() {
+        let belongs = !self.database_by_flag && self.database.parent() == Some(&self.data_dir);
+        if !belongs || std::fs::symlink_metadata(&self.data_dir).is_ok() {
             return None;
         }
         let mut name = self.data_dir.file_name()?.to_owned();

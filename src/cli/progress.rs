@@ -1,6 +1,6 @@
 //! What is seen of a run while it goes: on a terminal a bar and a spinner, elsewhere plain lines; and the log file.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -28,6 +28,8 @@ struct State {
     /// The migration that runs, as `[2/5] V7__split_name`.
     step: String,
     told: Option<Instant>,
+    /// What goes on, and since when.
+    doing: Option<(String, Instant)>,
     /// The library said how the call ended.
     finished: bool,
 }
@@ -88,10 +90,10 @@ impl Progress {
         };
         match event {
             Event::BackupStarted { bytes } => {
-                bar.set_style(style("{spinner} {msg} [{bar:32}] {binary_bytes} of {binary_total_bytes}"));
                 bar.set_length(*bytes);
                 bar.set_position(0);
                 bar.set_message("backing up");
+                bar.set_style(style("{spinner} {msg} [{bar:32}] {binary_bytes} of {binary_total_bytes}"));
                 bar.enable_steady_tick(Duration::from_millis(100));
             }
             Event::BackupProgress { done, total } if done == total => spin("checking the backup"),
@@ -112,23 +114,66 @@ impl Progress {
 
     /// Nothing that is drawn again.
     fn write(&self, event: &Event) {
-        const OFTEN: Duration = Duration::from_millis(450);
-        const SELDOM: Duration = Duration::from_secs(5);
         let mut state = self.state();
         let since = state.told.map_or(Duration::MAX, |told| told.elapsed());
+        let now = Instant::now();
+        let mut doing = |what: String| state.doing = Some((what, now));
         let line = match event {
-            Event::BackupStarted { bytes } => format!("backing up {}", mebibytes(*bytes)),
+            Event::BackupStarted { bytes } => {
+                doing("backing up".to_owned());
+                format!("backing up {}", mebibytes(*bytes))
+            }
+            Event::BackupProgress { done, total } if done == total => {
+                doing("checking the backup".to_owned());
+                return;
+            }
             Event::BackupProgress { done, total } if since > OFTEN => {
                 format!("backing up: {} of {}", mebibytes(*done), mebibytes(*total))
             }
-            Event::StepStarted { name, index, of } => format!("[{index}/{of}] {name}"),
-            // Twice a second at first; a log of a statement of ten minutes need not have a thousand lines.
-            Event::StatementRunning { elapsed, .. } if *elapsed < SELDOM || since > SELDOM => event.to_string(),
+            Event::StepStarted { name, index, of } => {
+                doing(format!("[{index}/{of}] {name}"));
+                format!("[{index}/{of}] {name}")
+            }
+            Event::StatementRunning { elapsed, .. } if since > gap(*elapsed) => event.to_string(),
+            Event::StepFinished { .. } | Event::CheckStarted { .. } | Event::RestoreStarted { .. } => {
+                doing(event.to_string());
+                return;
+            }
             _ => return,
         };
-        state.told = Some(Instant::now());
-        drop(state);
+        state.told = Some(now);
         self.screen.tell(&self.screen.text(&line));
+    }
+
+    /// Keeps telling what goes on while no event comes, where there is no spinner to be seen.
+    pub(super) fn keep_telling(self: &Arc<Self>) {
+        if !matches!(self.shown, Shown::Lines) {
+            return;
+        }
+        let progress = Arc::downgrade(self);
+        let told = std::thread::Builder::new().name("progress".to_owned()).spawn(move || {
+            while let Some(progress) = progress.upgrade() {
+                progress.tell_again();
+                drop(progress);
+                std::thread::sleep(OFTEN / 5);
+            }
+        });
+        // Without a thread there are fewer lines; the run is the same.
+        drop(told);
+    }
+
+    fn tell_again(&self) {
+        let mut state = self.state();
+        let Some((what, since)) = &state.doing else { return };
+        let elapsed = since.elapsed();
+        // Later than the events of a long statement, which say more.
+        let gap = gap(elapsed) + OFTEN / 4;
+        if elapsed < gap || state.told.is_some_and(|told| told.elapsed() < gap) {
+            return;
+        }
+        let line = self.screen.text(&format!("{what} ({:.1} s)", elapsed.as_secs_f64()));
+        state.told = Some(Instant::now());
+        self.screen.tell(&line);
     }
 
     /// Something that is good to know.
@@ -149,12 +194,18 @@ impl Progress {
         self.beside_the_bar(|| self.screen.tell(text));
     }
 
-    /// Something of the command's own that takes a while.
-    pub(super) fn doing(&self, text: &str) {
+    /// Something of the command's own that people and the log should know.
+    pub(super) fn started(&self, text: &str) {
         if let Some(log) = &self.log {
             log.line("INFO", text);
         }
         self.note(text);
+        self.doing(text);
+    }
+
+    /// Something that may take a while before the first event.
+    pub(super) fn doing(&self, text: &str) {
+        self.state().doing = Some((text.to_owned(), Instant::now()));
         if let Shown::Terminal(bar) = &self.shown {
             bar.set_message(self.screen.text(text));
             bar.enable_steady_tick(Duration::from_millis(100));
@@ -163,6 +214,7 @@ impl Progress {
 
     /// The end of the command, which the log should have, whoever found the error.
     pub(super) fn end(&self, error: Option<&str>) {
+        self.state().doing = None;
         if let Shown::Terminal(bar) = &self.shown {
             bar.finish_and_clear();
         }
@@ -181,6 +233,14 @@ impl Progress {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+const OFTEN: Duration = Duration::from_millis(450);
+
+/// How long nothing is told of what has been going on for so long: at first twice a second; but a log of ten minutes need
+/// not have a thousand lines.
+fn gap(elapsed: Duration) -> Duration {
+    if elapsed < Duration::from_secs(5) { OFTEN } else { Duration::from_secs(5) }
 }
 
 /// The templates are ours, and valid; if one were not, the plain bar does.

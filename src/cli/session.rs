@@ -33,6 +33,7 @@ impl Session {
         let cancel = CancelToken::new();
         if writes {
             interrupt::listen(&cancel, &progress);
+            progress.keep_telling();
         }
         Ok(Session { options, screen, json, progress, cancel })
     }

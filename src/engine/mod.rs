@@ -5,6 +5,7 @@ mod fingerprint;
 mod foreign_keys;
 mod groups;
 mod ledger;
+mod others;
 mod policy;
 mod run;
 mod scratch;

@@ -10,6 +10,7 @@ use super::fingerprint::{Fingerprint, different_count};
 use super::foreign_keys::{self, Before};
 use super::groups::{Group, is_split};
 use super::ledger;
+use super::others::Others;
 use super::policy::Rules;
 use super::session::{Session, begin_immediate, commit};
 use super::settings::{Check, HookFunction, Settings, StepContext};
@@ -43,16 +44,19 @@ pub(crate) struct Failure {
     pub(crate) results: Vec<StepReport>,
     /// Something was committed, or the file was seen not to be as it was: the copy is the way back.
     pub(crate) restore: bool,
+    /// Another connection committed something between the groups of this run. The copy does not have it.
+    pub(crate) others_wrote: bool,
 }
 
 /// What is gathered on the way.
-struct Progress {
+struct Progress<'a> {
     results: Vec<StepReport>,
     touched: Touched,
     tables: BTreeSet<String>,
     analyzed: BTreeSet<String>,
     fingerprint: Fingerprint,
     legacy_alter_table: bool,
+    others: Others<'a>,
     committed: bool,
 }
 
@@ -70,6 +74,7 @@ impl Run<'_> {
                     tables: foreign_keys::tables(connection)?,
                     analyzed: statistics::analyzed(connection)?,
                     legacy_alter_table: connection.query_row("PRAGMA legacy_alter_table", [], |row| row.get(0))?,
+                    others: Others::watch(self.settings, self.path, connection, is_split(self.groups))?,
                     committed: false,
                 })
             });
@@ -78,7 +83,7 @@ impl Run<'_> {
             Err(error) => {
                 let _ = connection.execute_batch("ROLLBACK");
                 let results = pending_reports(self.pending, self.settings);
-                return Err(Box::new(Failure { problem: failed(error), results, restore: false }));
+                return Err(Box::new(Failure { problem: failed(error), results, restore: false, others_wrote: false }));
             }
         };
         self.settings.emitter.emit(Event::RunStarted { steps: self.pending.len() });
@@ -90,7 +95,7 @@ impl Run<'_> {
         Ok(progress.results)
     }
 
-    fn group(&self, session: &Session, index: usize, progress: &mut Progress) -> Result<(), Problem> {
+    fn group(&self, session: &Session, index: usize, progress: &mut Progress<'_>) -> Result<(), Problem> {
         let group = &self.groups[index];
         let connection = &session.connection;
         let (first, last) = (index == 0, index + 1 == self.groups.len());
@@ -109,6 +114,9 @@ impl Run<'_> {
                 // The note that a run is open must be durable before the bare file's first statement is.
                 self.commit(connection, progress)?;
             }
+        }
+        if group.manner.bare {
+            progress.others.send_witness_away();
         }
         for step in group.steps.clone() {
             self.step(session, step, group.manner, progress)?;
@@ -147,7 +155,7 @@ impl Run<'_> {
             .map_err(|error| self.failed(&error))
     }
 
-    fn commit(&self, connection: &rusqlite::Connection, progress: &mut Progress) -> Result<(), Problem> {
+    fn commit(&self, connection: &rusqlite::Connection, progress: &mut Progress<'_>) -> Result<(), Problem> {
         if let Err(problem) = commit(connection, self.settings, self.path) {
             // The error does not say that nothing was committed: when the journal is removed and syncing its folder then
             // fails, SQLite reports an I/O error, and the file is new. The ledger's row of this run is in the same
@@ -158,6 +166,7 @@ impl Run<'_> {
             return Err(problem);
         }
         progress.committed = true;
+        progress.others.call_witness();
         self.settings.emitter.emit(Event::Committed);
         Ok(())
     }
@@ -167,7 +176,13 @@ impl Run<'_> {
         connection.is_autocommit() && matches!(ledger::state_of(connection, &self.id), Ok(Some(false)))
     }
 
-    fn step(&self, session: &Session, index: usize, manner: Manner, progress: &mut Progress) -> Result<(), Problem> {
+    fn step(
+        &self,
+        session: &Session,
+        index: usize,
+        manner: Manner,
+        progress: &mut Progress<'_>,
+    ) -> Result<(), Problem> {
         let migration = &self.pending[index];
         let context = StepContext {
             name: migration.id(),
@@ -206,7 +221,7 @@ impl Run<'_> {
         migration: &Migration,
         manner: Manner,
         context: &StepContext,
-        progress: &mut Progress,
+        progress: &mut Progress<'_>,
     ) -> Result<(), Problem> {
         let connection = &session.connection;
         let started = Instant::now();
@@ -277,7 +292,7 @@ impl Run<'_> {
 
     /// Rolls back what is open, and looks, while the write lock is still held, whether the file is as it was. (After the
     /// rollback another writer's new row would look like damage.)
-    fn go_back(&self, session: &Session, problem: Problem, mut progress: Progress) -> Failure {
+    fn go_back(&self, session: &Session, problem: Problem, mut progress: Progress<'_>) -> Failure {
         session.watch.turn_deaf();
         progress.touched.add(&session.watch.take_touched());
         let connection = &session.connection;
@@ -298,10 +313,11 @@ impl Run<'_> {
         if !restore {
             self.settings.emitter.emit(Event::RolledBack);
         }
-        Failure { problem, results: progress.results, restore }
+        let others_wrote = progress.committed && progress.others.wrote(connection);
+        Failure { problem, results: progress.results, restore, others_wrote }
     }
 
-    fn is_as_it_was(&self, connection: &rusqlite::Connection, progress: &Progress) -> Result<bool, Problem> {
+    fn is_as_it_was(&self, connection: &rusqlite::Connection, progress: &Progress<'_>) -> Result<bool, Problem> {
         let failed = |error: rusqlite::Error| self.failed(&error);
         let history = self.has_history.then_some(self.settings.history_table.as_str());
         if Fingerprint::of(connection, history).map_err(failed)? != progress.fingerprint {

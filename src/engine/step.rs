@@ -123,6 +123,18 @@ pub(crate) fn apply(
         Applier { connection, path, work: Work::Migration { migration, settings, watch, manner }, problem: None };
     migrate(&mut applier, vec![theirs], Target::Latest, table, true)
         .map_err(|error| applier.problem.take().unwrap_or_else(|| foreign(&error)))?;
+    // A trigger on the table may have thrown the row away; the next launch would run the migration again.
+    let kept = connection
+        .prepare(&format!("SELECT 1 FROM \"{table}\" WHERE version = ?1"))
+        .and_then(|mut statement| statement.exists([migration.version()]))
+        .map_err(|error| sqlite_problem(path, "write the history of", &error))?;
+    if !kept {
+        return Err(Problem::BadHistory {
+            path: path.to_owned(),
+            table: table.clone(),
+            why: format!("it does not keep the row of `{}`", migration.id()),
+        });
+    }
     if let Some(width) = width {
         // The table belongs to an app whose refinery hashes versions in another width; it must know the row again.
         let checksum = checksum(migration.name(), migration.version(), text, width).to_string();

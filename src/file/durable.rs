@@ -87,16 +87,18 @@ pub(crate) fn publish(temporary: &Path, name: &Path) -> io::Result<()> {
     sync_folder(name.parent().unwrap_or(Path::new(".")))
 }
 
-/// Gives a synced file a second name, which must be free, then drops the first; like [`publish`], but the file system
-/// itself refuses when the name was taken meanwhile. On a file system without hard links it falls back to a rename.
+/// Gives a synced file a second name, which must be free, then drops the first: the file system itself refuses when the
+/// name was taken meanwhile. On a file system without hard links it is a rename. The name is there when this returns,
+/// and durable after [`sync_folder`].
 pub(crate) fn link_into_place(temporary: &Path, name: &Path) -> io::Result<()> {
     match fs::hard_link(temporary, name) {
         Ok(()) => {
-            fs::remove_file(temporary)?;
-            sync_folder(name.parent().unwrap_or(Path::new(".")))
+            let _ = fs::remove_file(temporary); // the next launch with something to do tries again
+            Ok(())
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
-        Err(_) => publish(temporary, name),
+        Err(_) if fs::symlink_metadata(name).is_ok() => Err(io::ErrorKind::AlreadyExists.into()),
+        Err(_) => fs::rename(temporary, name),
     }
 }
 

@@ -8,6 +8,7 @@ mod identity;
 mod integrity;
 mod lock;
 mod settle;
+#[cfg(feature = "cli")]
 mod tree;
 
 pub(crate) use connect::{
@@ -22,4 +23,5 @@ pub(crate) use identity::{DatabasePath, io_problem, write_problem};
 pub(crate) use integrity::{Depth, Findings, examine, size_of, size_under_lock};
 pub(crate) use lock::LaunchLock;
 pub(crate) use settle::{aside_stale_sidecars, may_be_written};
+#[cfg(feature = "cli")]
 pub(crate) use tree::{publish_folder, remove_tree, settle_tree};

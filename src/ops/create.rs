@@ -29,11 +29,12 @@ pub struct Created {
 /// The name has no letter or digit, the migrations that are there cannot be read, the version would be too large, or the
 /// files cannot be written.
 pub fn create(folder: &Path, name: &str, timestamp: bool, now: DateTime<Utc>) -> Result<Created> {
-    let name = name.trim().to_lowercase().replace([' ', '-', '.'], "_");
-    let name = right_name(name.trim_matches('_')).trim_matches('_').to_owned();
+    // Asked of the name as it was given: a name without any letter would be given one.
     if !name.chars().any(char::is_alphanumeric) {
         return Err(Problem::Unsupported { what: "a migration's name needs a letter or a digit".to_owned() }.into());
     }
+    let name = name.trim().to_lowercase().replace([' ', '-', '.'], "_");
+    let name = right_name(name.trim_matches('_')).trim_matches('_').to_owned();
     create_folder(folder).map_err(|source| io_problem(folder, "create", source))?;
     let newest = Migrations::from_dir(folder)?.iter().next_back().map(crate::migration::Migration::version);
     let next = newest.map_or(1, |newest| newest.saturating_add(1));

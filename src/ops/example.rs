@@ -1,6 +1,5 @@
 //! A data directory that begins as a copy of another: what a fresh checkout starts from.
 
-use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -39,9 +38,10 @@ pub fn start_from_example(
     cancel: &CancelToken,
 ) -> Result<bool> {
     let (example, directory) = (example.as_ref(), directory.as_ref());
-    let mut temporary = OsString::from(directory);
+    // Beside it, also where the path ends in a slash.
+    let mut temporary = directory.file_name().unwrap_or_default().to_owned();
     temporary.push(SUFFIX);
-    let temporary = PathBuf::from(temporary);
+    let temporary = directory.with_file_name(temporary);
     let _lock = lock(example, wait, cancel)?;
     if fs::symlink_metadata(directory).is_ok() {
         return Ok(false);

@@ -12,7 +12,7 @@ use crate::engine::{Before, Run, Session, compile, group};
 use crate::error::{Error, Problem, Result};
 use crate::file::{
     DatabasePath, Purpose, aside_stale_sidecars, io_problem, link_into_place, remove_with_sidecars, sqlite_problem,
-    sync_file, write_problem,
+    sync_file, sync_folder, write_problem,
 };
 use crate::migration::plan;
 use crate::report::{Outcome, Report, StepState};
@@ -104,7 +104,14 @@ fn put_into_place(launch: &Launch<'_>, database: &DatabasePath) -> Result<bool, 
             .warn(format!("a database of this name was here before; what was left of it is now `{}`", stale.display()));
     }
     match link_into_place(&temporary, path) {
-        Ok(()) => Ok(true),
+        Ok(()) => {
+            // The file is there, whole, for everybody: an error would not be true of it.
+            if let Err(error) = sync_folder(database.folder()) {
+                let message = format!("`{}` is there, but may not outlast a power cut: {error}", path.display());
+                launch.settings.emitter.warn(message);
+            }
+            Ok(true)
+        }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         Err(source) => Err(io_problem(path, "create", source)),
     }

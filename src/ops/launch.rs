@@ -52,7 +52,7 @@ impl Launch<'_> {
             return Ok(Ready::Absent);
         }
         let path = database.real();
-        let (connection, record, plan) = match self.look_as(path, Purpose::Write) {
+        let (connection, record, mut plan) = match self.look_as(path, Purpose::Write) {
             // On a medium that cannot be written there may still be nothing to do.
             Err(Problem::ReadOnly { .. } | Problem::Sqlite { .. }) => self.look_as(path, Purpose::Read)?,
             looked => looked?,
@@ -63,6 +63,8 @@ impl Launch<'_> {
         if let Some(refusal) = plan.refusal(path) {
             return Err(refusal.into());
         }
+        // Also with nothing pending: a version that is none, or that the file is past, must not look like success.
+        plan.aim(self.target)?;
         Ok(if plan.pending.is_empty() { Ready::UpToDate(connection) } else { Ready::Pending(plan.pending.len()) })
     }
 

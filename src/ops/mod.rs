@@ -2,6 +2,7 @@
 
 mod apply;
 mod create;
+#[cfg(feature = "cli")]
 mod example;
 mod fresh;
 mod launch;
@@ -13,6 +14,7 @@ mod space;
 mod status;
 
 pub use create::{Created, create};
+#[cfg(feature = "cli")]
 pub use example::start_from_example;
 pub use status::Status;
 

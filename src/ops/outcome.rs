@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
+use super::recover::keep_what_is_there;
 use crate::backup::{Backups, Original, RunLine, put_back};
 use crate::engine::{Failure, Run, Session, Settings};
-use crate::error::Error;
+use crate::error::{Error, Problem};
+use crate::event::CancelToken;
 use crate::file::DatabasePath;
 use crate::migration::Migration;
 use crate::report::{Outcome, Report, StepReport};
@@ -58,22 +60,25 @@ impl Log<'_> {
 /// Goes back as far as SQLite's rollback did not, and says in what state the file is.
 pub(crate) fn failed_run(log: Log<'_>, failure: Failure, session: &mut Session) -> Error {
     let settings = log.settings;
-    let Failure { problem, mut results, restore } = failure;
+    let Failure { problem, mut results, restore, others_wrote } = failure;
     let backup = log.run.copy.map(|copy| copy.path.clone());
     let error = match (restore, log.run.copy) {
         (true, Some(copy)) => {
             let original =
                 Original { name: &copy.name, size: copy.size, hash: &copy.hash, journal_mode: &log.run.journal_mode };
             let path = log.database.real();
-            let back = put_back(
-                log.backups,
-                &original,
-                &settings.connector,
-                &mut session.connection,
-                path,
-                settings.wait,
-                &settings.emitter,
-            );
+            let kept = if others_wrote { keep_for_others(&log, session, &copy.name) } else { Ok(()) };
+            let back = kept.and_then(|()| {
+                put_back(
+                    log.backups,
+                    &original,
+                    &settings.connector,
+                    &mut session.connection,
+                    path,
+                    settings.wait,
+                    &settings.emitter,
+                )
+            });
             match back {
                 Ok(()) => Error::new(problem, Outcome::Restored),
                 Err(stuck) => {
@@ -85,10 +90,27 @@ pub(crate) fn failed_run(log: Log<'_>, failure: Failure, session: &mut Session) 
                 }
             }
         }
-        _ => Error::new(problem, Outcome::RolledBack),
+        // The file could not be seen to be as it was, and the app wanted no copy.
+        (true, None) => Error::new(problem, Outcome::NeedsRecovery),
+        (false, _) => Error::new(problem, Outcome::RolledBack),
     };
     log.write(error.outcome(), Some(error.to_string()));
     error.with_backup(backup).with_results(results)
+}
+
+/// Another program wrote between the groups, and was told that its rows are committed: they must be somewhere. If they
+/// cannot be kept, nothing is put back; the run stays open, and the next launch tries again.
+fn keep_for_others(log: &Log<'_>, session: &Session, original: &str) -> Result<(), Problem> {
+    // The way back is not cancelled.
+    let settings = Settings { cancel: CancelToken::new(), ..log.settings.clone() };
+    let kept = keep_what_is_there(&settings, log.database, log.backups, session, original)?;
+    if let Some(kept) = kept {
+        log.settings.emitter.warn(format!(
+            "another program wrote to the file during the run; what it wrote is in `{}` alone",
+            kept.display()
+        ));
+    }
+    Ok(())
 }
 
 /// The report of a call that succeeded.

@@ -1,9 +1,11 @@
 //! A run that was cut off between its transactions: what it left is kept, and its copy is put back.
 
+use std::path::PathBuf;
+
 use super::launch::{Launch, refuse_unwritable};
 use super::outcome::finished;
 use crate::backup::{Backups, Copying, INTERRUPTED, Original, put_back};
-use crate::engine::{CLOSE_ALL, Session, begin_immediate};
+use crate::engine::{CLOSE_ALL, Session, Settings, begin_immediate};
 use crate::error::{Error, Problem, Result};
 use crate::event::Event;
 use crate::file::{DatabasePath, Depth, Purpose};
@@ -19,7 +21,7 @@ pub(crate) fn undo_open_run(
     database: &DatabasePath,
     session: &mut Session,
     open: &OpenRun,
-) -> Result<std::path::PathBuf> {
+) -> Result<PathBuf> {
     let settings = launch.settings;
     let path = database.real();
     let stuck = |problem: Problem| Error::new(problem, Outcome::NeedsRecovery);
@@ -32,8 +34,36 @@ pub(crate) fn undo_open_run(
         hash: &open.hash,
         journal_mode: &open.journal_mode,
     };
-    begin_immediate(&session.connection, settings, path).map_err(stuck)?;
-    // What others may have written between the groups of that run is in here.
+    // Before anything is written: without it there is no way back, and no launch may fill the disk over it.
+    original.find(&backups, path).map_err(stuck)?;
+    let kept = keep_what_is_there(settings, database, &backups, session, &open.backup);
+    let kept = kept.map_err(stuck)?.unwrap_or_else(|| path.to_owned());
+    session.watch.turn_deaf();
+    let back = put_back(
+        &backups,
+        &original,
+        &settings.connector,
+        &mut session.connection,
+        path,
+        settings.wait,
+        &settings.emitter,
+    );
+    session.watch.listen_again();
+    back.map_err(stuck)?;
+    settings.emitter.emit(Event::RecoveryFinished { kept: kept.clone() });
+    Ok(kept)
+}
+
+/// Keeps the state between two groups of a run before the copy `original` is put back: what others have written meanwhile
+/// is in it. Nothing, if it is too damaged to be copied: that is what the restore mends; anything else can be mended first.
+pub(crate) fn keep_what_is_there(
+    settings: &Settings,
+    database: &DatabasePath,
+    backups: &Backups,
+    session: &Session,
+    original: &str,
+) -> Result<Option<PathBuf>, Problem> {
+    begin_immediate(&session.connection, settings, database.real())?;
     let kept = backups.take(&Copying {
         connector: &settings.connector,
         database,
@@ -50,35 +80,20 @@ pub(crate) fn undo_open_run(
         refuse_damage: false,
     });
     let _ = session.connection.execute_batch("ROLLBACK");
-    let kept = match kept {
+    match kept {
         Ok(kept) => {
             // Now, not after the restore: whoever is killed between the two, again and again, must not fill the disk.
-            if let Err(problem) = backups.forget_interrupted_runs(&kept.name, &open.backup, &settings.emitter) {
+            if let Err(problem) = backups.forget_interrupted_runs(&kept.name, original, &settings.emitter) {
                 settings.emitter.warn(format!("the backups were not tidied: {problem}"));
             }
-            kept.path
+            Ok(Some(kept.path))
         }
-        // Damage is what the restore mends; anything else can be mended before it.
         Err(Problem::Corrupt { detail, .. }) => {
             settings.emitter.warn(format!("what the interrupted run left is damaged and was not kept: {detail}"));
-            path.to_owned()
+            Ok(None)
         }
-        Err(problem) => return Err(stuck(problem)),
-    };
-    session.watch.turn_deaf();
-    let back = put_back(
-        &backups,
-        &original,
-        &settings.connector,
-        &mut session.connection,
-        path,
-        settings.wait,
-        &settings.emitter,
-    );
-    session.watch.listen_again();
-    back.map_err(stuck)?;
-    settings.emitter.emit(Event::RecoveryFinished { kept: kept.clone() });
-    Ok(kept)
+        Err(problem) => Err(problem),
+    }
 }
 
 /// Finishes an interrupted run now, without migrating.

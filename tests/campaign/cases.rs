@@ -134,7 +134,8 @@ impl Case {
         let mut command: Vec<std::ffi::OsString> = vec![env!("CARGO_BIN_EXE_lifeboat").into(), "--no-env-file".into()];
         command.extend(["-d".into(), data.join("app.db").into(), "-m".into(), self.migrations.clone().into()]);
         command.extend(self.arguments.iter().map(Into::into));
-        command.extend(["--json".into(), "migrate".into()]);
+        // A lock that fails for ever is not worth ten seconds.
+        command.extend(["--wait".into(), "1".into(), "--json".into(), "migrate".into()]);
         command
     }
 
@@ -147,7 +148,7 @@ impl Case {
         };
         // No setting of whoever runs the campaign may change what is run.
         let mut run = Command::new(program);
-        run.args(rest).current_dir(data).env_clear();
+        run.args(rest).current_dir("/").env_clear();
         run.envs(std::env::vars_os().filter(|(name, _)| ["PATH", "HOME", "TMPDIR"].iter().any(|kept| name == kept)));
         run.output().unwrap()
     }

@@ -72,8 +72,8 @@ impl History {
     }
 
     /// Before every file, three rows in every table. Where plain SQLite runs the file on these rows and leaves no new
-    /// dangling reference, lifeboat gives the same schema and the same rows. Elsewhere it refuses, the file is as it was,
-    /// and without the rows the file runs.
+    /// dangling reference, lifeboat gives the same schema and the same rows. Elsewhere it refuses, the file is as it
+    /// was, and without the rows the file runs.
     pub fn run_with_rows(&self) {
         let Some(folder) = self.folder() else { return };
         let place = TempDir::with_prefix("lifeboat-").unwrap();

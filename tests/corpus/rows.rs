@@ -1,5 +1,5 @@
-//! Rows for the tables of any schema: of the declared types, and such that `NOT NULL`, `CHECK`, `UNIQUE` and foreign keys
-//! hold, as far as that can be found by trying.
+//! Rows for the tables of any schema: of the declared types, and such that `NOT NULL`, `CHECK`, `UNIQUE` and foreign
+//! keys hold, as far as that can be found by trying.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -249,7 +249,7 @@ impl Column {
 }
 
 impl Key {
-    /// The values of the parent's row number `place`, counted round, among those that agree with what is chosen already.
+    /// The values of the parent's row number `place`, counted round, among those that agree with what is chosen.
     fn parent_values(
         &self,
         connection: &Connection,

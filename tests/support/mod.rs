@@ -47,6 +47,10 @@ impl Project {
         fs::write(self.migrations_dir().join(format!("{name}.sql")), sql).unwrap();
     }
 
+    pub fn remove(&self, name: &str) {
+        fs::remove_file(self.migrations_dir().join(format!("{name}.sql"))).unwrap();
+    }
+
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
