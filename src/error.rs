@@ -123,13 +123,13 @@ problems! {
     /// The file was migrated by a newer version of the app.
     Newer = "newer" ("`{}` is newer than this app: it has {}, this app knows up to {newest_known}", .path.display(), names(.migrations)) { path: PathBuf, migrations: Vec<String>, newest_known: String, }
     /// A migration was applied with another text or name.
-    Divergent = "divergent" ("applied with another text than this app has: {}", names(.migrations)) { migrations: Vec<String>, }
+    Divergent = "divergent" ("`{}` has migrations applied with another text than this app has: {}", .path.display(), names(.migrations)) { path: PathBuf, migrations: Vec<String>, }
     /// A migration was applied that the app does not have.
-    Missing = "missing" ("applied, but unknown to this app: {}", names(.migrations)) { migrations: Vec<String>, }
+    Missing = "missing" ("`{}` has migrations applied, but unknown to this app: {}", .path.display(), names(.migrations)) { path: PathBuf, migrations: Vec<String>, }
     /// Two migrations have the same version.
     DuplicateVersion = "duplicate-version" ("`{first}` and `{second}` have the same version") { first: String, second: String, }
     /// A pending `V` migration is older than one that was applied.
-    OutOfOrder = "out-of-order" ("pending, but older than `{newest_applied}`, which is applied: {}", names(.migrations)) { migrations: Vec<String>, newest_applied: String, }
+    OutOfOrder = "out-of-order" ("`{}` has migrations pending, but older than `{newest_applied}`, which is applied: {}", .path.display(), names(.migrations)) { path: PathBuf, migrations: Vec<String>, newest_applied: String, }
     /// A file in the migrations folder cannot be a migration as it is.
     BadMigration = "bad-migration" ("`{}` cannot be used as a migration: {why}", .path.display()) { path: PathBuf, why: String, right: Option<String>, }
     /// The migrations folder cannot be read.
@@ -142,6 +142,8 @@ problems! {
     StepFailed = "step-failed" ("migration `{migration}` failed at {at}") { migration: String, at: Location, #[source] source: SqliteCause, }
     /// A statement that lifeboat does not run unless it is allowed by name.
     StatementRefused = "statement-refused" ("migration `{migration}` at {at}: {what} is not allowed inside a migration") { migration: String, at: Location, what: String, allow: Option<String>, }
+    /// A statement that cannot run inside a transaction, in a migration that runs in one.
+    NeedsNoTransaction = "needs-no-transaction" ("migration `{migration}` at {at}: {what} cannot run inside a transaction") { migration: String, at: Location, what: String, }
     /// A migration ended the transaction that it ran in, as `INSERT OR ROLLBACK` does.
     TransactionEnded = "transaction-ended" ("migration `{migration}` ended the transaction at {at}") { migration: String, at: Location, #[source] source: SqliteCause, }
     /// A Rust step or a hook returned an error.
@@ -374,6 +376,11 @@ fn hint(problem: &Problem) -> Option<String> {
         Problem::StepFailed { .. } | Problem::CodeFailed { .. } | Problem::Panicked { .. } => {
             "mend the migration and run again; `lifeboat status --sql` shows what is pending".to_owned()
         }
+        Problem::StatementRefused { allow: Some(name), .. } if name == "journal_mode" => {
+            "`-- lifeboat: no-transaction` at the head of the file, or `Migrator::no_transaction(version)`, runs it \
+             where SQLite can change the journal mode; `-- lifeboat: allow journal_mode` lets it stand, without effect"
+                .to_owned()
+        }
         Problem::StatementRefused { allow: Some(name), .. } => format!(
             "`-- lifeboat: allow {name}` at the head of the file, `--allow {name}` or `Migrator::allow(\"{name}\")` \
              allows it"
@@ -381,6 +388,9 @@ fn hint(problem: &Problem) -> Option<String> {
         Problem::StatementRefused { allow: None, .. } => {
             "the run is one transaction, which lifeboat alone ends".to_owned()
         }
+        Problem::NeedsNoTransaction { .. } => "`-- lifeboat: no-transaction` at the head of the file, or \
+             `Migrator::no_transaction(version)`, runs it outside of one, with the backup as its net"
+            .to_owned(),
         Problem::TransactionEnded { .. } => {
             "`OR ROLLBACK` and `RAISE(ROLLBACK)` end the whole run; use `OR ABORT` or `RAISE(ABORT)`".to_owned()
         }

@@ -4,6 +4,8 @@
 
 mod backups;
 mod bad_files;
+mod bad_migrations;
+mod bad_statements;
 mod bad_surroundings;
 mod cancel;
 mod child;
@@ -13,10 +15,12 @@ mod concurrency;
 mod corpus;
 mod crash;
 mod embedding;
+mod foreign_keys;
 mod house;
 mod interrupted;
 mod launch;
 mod library;
+mod properties;
 mod reading;
 mod readme;
 mod refinery;

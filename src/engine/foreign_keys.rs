@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{Hash, Hasher};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -14,7 +14,7 @@ use siphasher::sip::SipHasher13;
 use super::watch::Touched;
 use crate::error::Problem;
 use crate::event::Emitter;
-use crate::file::{Connector, Purpose, sqlite_problem};
+use crate::file::{Connector, Purpose, is_about_sql, sqlite_problem};
 
 /// Where the violations that stood before the run can be found.
 pub(crate) enum Before {
@@ -69,6 +69,7 @@ pub(crate) fn note_all(connection: &Connection) -> rusqlite::Result<Dangling> {
 /// before the migration; a name that is new came by a rename, whose target no authorizer tells.
 pub(crate) fn check(
     connection: &Connection,
+    path: &Path,
     migration: &str,
     touched: &Touched,
     known: &mut BTreeSet<String>,
@@ -78,7 +79,7 @@ pub(crate) fn check(
     if touched.is_nothing() {
         return Ok(());
     }
-    let failed = |error: rusqlite::Error| sqlite_problem("the foreign keys".as_ref(), "check", &error);
+    let failed = |error: rusqlite::Error| sqlite_problem(path, "check the foreign keys of", &error);
     let mut looked_at = touched.tables.clone();
     if touched.altered {
         let now = tables(connection).map_err(failed)?;
@@ -103,8 +104,8 @@ pub(crate) fn check(
     let new = match before {
         Before::Nothing => after.references,
         Before::Noted(before) => new_since(&after, before),
-        Before::Copy { connector, path, wait } => {
-            let copy = connector.open(path, Purpose::Read, *wait)?;
+        Before::Copy { connector, path: copy, wait } => {
+            let copy = connector.open(copy, Purpose::Read, *wait)?;
             new_since(&after, &note_all(&copy).map_err(failed)?)
         }
     };
@@ -214,13 +215,19 @@ fn find(
                     }
                 }
             }
-            Err(_) => {
+            // "foreign key mismatch"; an error of the disk or a cancelled check is none.
+            Err(error) if is_about_sql(&error) => {
                 for key in wanted {
                     mismatches.insert((child.to_owned(), key.parent.clone()));
-                    // A parent column that does not exist cannot be compared with; the warning says it.
-                    references.extend(list(connection, key).unwrap_or_default());
+                    match list(connection, key) {
+                        Ok(found) => references.extend(found),
+                        // A parent column that does not exist cannot be compared with; the warning says it.
+                        Err(error) if is_about_sql(&error) => {}
+                        Err(error) => return Err(error),
+                    }
                 }
             }
+            Err(error) => return Err(error),
         }
     }
     Ok((references, mismatches))
@@ -239,8 +246,11 @@ fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
+/// As text, so that a rebuild that gives a column another type changes no value; in hexadecimal, since text need not be
+/// valid UTF-8.
 fn values_sql(key: &Key) -> String {
-    key.columns.iter().map(|(from, _)| format!("quote(child.{})", quoted(from))).collect::<Vec<_>>().join("||','||")
+    let value = |(from, _): &(String, Option<String>)| format!("hex(CAST(child.{} AS TEXT))", quoted(from));
+    key.columns.iter().map(value).collect::<Vec<_>>().join("||','||")
 }
 
 fn values_of(connection: &Connection, key: &Key, rowid: i64) -> rusqlite::Result<String> {

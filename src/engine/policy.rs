@@ -158,6 +158,12 @@ pub(crate) fn judge(rules: &Rules, action: &AuthAction<'_>) -> Verdict {
         {
             unless_allowed(format!("a change of `{table_name}`"), "history")
         }
+        // It would hide ours: the history row would go into it, and with it at the end of the connection.
+        AuthAction::CreateTempTable { table_name: name } | AuthAction::CreateTempView { view_name: name }
+            if protected.iter().any(|table| table.eq_ignore_ascii_case(name)) =>
+        {
+            Verdict::Refuse { what: format!("a temporary `{name}`"), allow: None }
+        }
         _ => Verdict::Allow,
     }
 }

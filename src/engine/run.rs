@@ -148,7 +148,7 @@ impl Run<'_> {
 
     /// History, ledger, and the row of this run: in the transaction of the first group.
     fn open_run(&self, connection: &rusqlite::Connection) -> Result<(), Problem> {
-        create_history(connection, &self.settings.history_table)?;
+        create_history(connection, self.path, &self.settings.history_table)?;
         let open = is_split(self.groups);
         ledger::create(connection)
             .and_then(|()| ledger::begin_run(connection, self.settings, &self.id, self.copy, &self.journal_mode, open))
@@ -231,7 +231,7 @@ impl Run<'_> {
         let _ = session.watch.take_touched();
         let rules = script_rules(self.settings, migration, manner);
         self.hooks(session, &rules, &self.settings.before_each, "a `before_each` hook", context)?;
-        apply(connection, self.settings, &session.watch, migration, manner, self.width)?;
+        apply(connection, self.path, self.settings, &session.watch, migration, manner, self.width)?;
         let rules = script_rules(self.settings, migration, Manner { bare: false, ..manner });
         self.hooks(session, &rules, &self.settings.after_each, "an `after_each` hook", context)?;
         // What the text may have switched for itself is not for the next one.
@@ -240,9 +240,14 @@ impl Run<'_> {
             .and_then(|()| connection.pragma_update(None, "writable_schema", false))
             .map_err(|error| self.failed(&error))?;
         let touched = session.watch.take_touched();
+        if touched.all {
+            // SQLite goes on with the schema as it had read it; what stands there now is to be checked.
+            self.own(connection, "PRAGMA writable_schema = RESET")?;
+        }
         progress.touched.add(&touched);
         foreign_keys::check(
             connection,
+            self.path,
             &context.name,
             &touched,
             &mut progress.tables,

@@ -1,5 +1,7 @@
 //! Runs a migration's text, statement by statement, under the authorizer.
 
+use std::time::Instant;
+
 use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::{Batch, Connection, ErrorCode};
 
@@ -15,7 +17,9 @@ pub(crate) struct Stopped {
     pub(crate) at_compile: bool,
 }
 
-/// Runs `text`. Where `in_transaction`, the transaction must be open after each statement.
+/// Runs `text`, or as much of it as can be begun before `until`. Where `in_transaction`, the transaction must be open
+/// after each statement.
+#[allow(clippy::too_many_arguments)]
 pub(crate) fn run_script(
     connection: &Connection,
     watch: &Watch,
@@ -23,8 +27,15 @@ pub(crate) fn run_script(
     text: &str,
     rules: &Rules,
     in_transaction: bool,
+    until: Option<Instant>,
 ) -> Result<(), Stopped> {
     for (index, piece) in statements(text).enumerate() {
+        if until.is_some_and(|until| Instant::now() > until) {
+            let (line, column) = line_and_column(text, piece.start);
+            let at = Location { statement: index + 1, line, column };
+            let problem = Problem::TimedOut { migration: migration.to_owned(), at, limit: watch.limit() };
+            return Err(Stopped { problem, at_compile: false });
+        }
         watch.set_rules(for_statement(rules, piece.sql));
         watch.statement_begins(migration, index + 1);
         let ran = run_statement(connection, piece.sql);
@@ -36,7 +47,10 @@ pub(crate) fn run_script(
         };
         let ended = in_transaction && connection.is_autocommit();
         if let Err((error, at_compile)) = ran {
-            return Err(Stopped { problem: problem(watch, migration, piece, &error, ended, place), at_compile });
+            let problem = problem(watch, migration, piece, &error, ended, place);
+            // Refused while it ran, as what `VACUUM INTO` does by itself; no row had a part in that either.
+            let refused = matches!(problem, Problem::StatementRefused { .. } | Problem::NeedsNoTransaction { .. });
+            return Err(Stopped { problem, at_compile: at_compile || refused });
         }
         if ended {
             let source = SqliteCause { message: "the statement rolled it back".to_owned(), code: 0 };
@@ -85,7 +99,8 @@ fn problem(
     let refusal = watch.take_refusal();
     let interrupt = watch.take_interrupt();
     match (error.sqlite_error_code(), refusal, interrupt) {
-        (Some(ErrorCode::AuthorizationForStatementDenied), Some(refusal), _) => {
+        // What is refused fails, under more than one code: a function is a plain error.
+        (_, Some(refusal), _) => {
             Problem::StatementRefused { migration, at: place(0), what: refusal.what, allow: refusal.allow }
         }
         (Some(ErrorCode::OperationInterrupted), _, Some(Interrupt::Cancelled)) => Problem::Cancelled {},
@@ -96,6 +111,15 @@ fn problem(
         (Some(ErrorCode::ConstraintViolation), ..) if ended => {
             Problem::TransactionEnded { migration, at, source: SqliteCause::from(error) }
         }
-        _ => Problem::StepFailed { migration, at, source: SqliteCause::from(error) },
+        _ => {
+            let source = SqliteCause::from(error);
+            // SQLite says so when it runs them, not when it compiles them.
+            let what = match source.message.strip_suffix(" from within a transaction") {
+                Some("cannot VACUUM") => "`VACUUM`",
+                Some(change) if change.ends_with("wal mode") => "a change of the journal mode",
+                _ => return Problem::StepFailed { migration, at, source },
+            };
+            Problem::NeedsNoTransaction { migration, at: place(0), what: what.to_owned() }
+        }
     }
 }

@@ -96,11 +96,16 @@ fn token(bytes: &[u8], at: usize) -> (Token, usize) {
     let rest = &bytes[at..];
     match rest[0] {
         b';' => (Token::Semicolon, at + 1),
-        b' ' | b'\t' | b'\n' | b'\r' | b'\x0c' => (Token::Space, at + 1),
-        b'-' if rest.get(1) == Some(&b'-') => {
-            (Token::Space, rest.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |n| at + n + 1))
+        b' ' | b'\t' | b'\n' | b'\r' | b'\x0c' => {
+            // A vertical tab is white space after other white space, and an error elsewhere.
+            let more = |byte: &&u8| matches!(**byte, b' ' | b'\t'..=b'\r');
+            (Token::Space, at + rest.iter().take_while(more).count())
         }
-        b'/' if rest.get(1) == Some(&b'*') => {
+        b'-' if rest.get(1) == Some(&b'-') => {
+            (Token::Space, rest.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |n| at + n))
+        }
+        // At the very end of the text it opens nothing: SQLite reads a slash, and refuses it.
+        b'/' if rest.get(1) == Some(&b'*') && rest.len() > 2 => {
             let end = rest[2..].windows(2).position(|pair| pair == b"*/");
             (Token::Space, end.map_or(bytes.len(), |n| at + 2 + n + 2))
         }

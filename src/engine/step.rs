@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 
 use refinery_core::traits::sync::{Migrate, Query, Transaction, migrate};
 use refinery_core::{Migration as TheirMigration, SchemaVersion, Target};
@@ -11,7 +12,8 @@ use super::policy::Rules;
 use super::script::run_script;
 use super::settings::Settings;
 use super::watch::Watch;
-use crate::error::{Problem, SqliteCause};
+use crate::error::Problem;
+use crate::file::sqlite_problem;
 use crate::migration::{Body, HashWidth, LEDGER_TABLE, Migration, checksum};
 
 /// How a migration runs.
@@ -34,6 +36,8 @@ enum Work<'a> {
 /// migration and its history row one after the other.
 struct Applier<'a> {
     connection: &'a Connection,
+    /// The database, for messages.
+    path: &'a Path,
     work: Work<'a>,
     problem: Option<Problem>,
 }
@@ -58,9 +62,12 @@ impl Transaction for Applier<'_> {
         for query in queries {
             let ran = match &self.work {
                 Work::Migration { migration, settings, watch, manner } if done == 0 => {
-                    run_body(self.connection, settings, watch, migration, *manner)
+                    run_body(self.connection, self.path, settings, watch, migration, *manner)
                 }
-                _ => self.connection.execute_batch(query).map_err(|error| sqlite(&error)),
+                _ => self
+                    .connection
+                    .execute_batch(query)
+                    .map_err(|error| sqlite_problem(self.path, "write the history of", &error)),
             };
             ran.map_err(|problem| {
                 self.problem = Some(problem);
@@ -81,13 +88,9 @@ impl Query<Vec<TheirMigration>> for Applier<'_> {
 
 impl Migrate for Applier<'_> {}
 
-fn sqlite(error: &rusqlite::Error) -> Problem {
-    Problem::Sqlite { path: "the history".into(), action: "write", source: SqliteCause::from(error) }
-}
-
 /// Makes refinery's history table, if it is not there.
-pub(crate) fn create_history(connection: &Connection, table: &str) -> Result<(), Problem> {
-    let mut applier = Applier { connection, work: Work::Statements, problem: None };
+pub(crate) fn create_history(connection: &Connection, path: &Path, table: &str) -> Result<(), Problem> {
+    let mut applier = Applier { connection, path, work: Work::Statements, problem: None };
     applier
         .assert_migrations_table(table)
         .map(drop)
@@ -97,6 +100,7 @@ pub(crate) fn create_history(connection: &Connection, table: &str) -> Result<(),
 /// Runs a migration and writes its history row. In a bare group the row gets a transaction of its own, which stays open.
 pub(crate) fn apply(
     connection: &Connection,
+    path: &Path,
     settings: &Settings,
     watch: &Watch,
     migration: &Migration,
@@ -116,17 +120,17 @@ pub(crate) fn apply(
     }
     let table = &settings.history_table;
     let mut applier =
-        Applier { connection, work: Work::Migration { migration, settings, watch, manner }, problem: None };
+        Applier { connection, path, work: Work::Migration { migration, settings, watch, manner }, problem: None };
     migrate(&mut applier, vec![theirs], Target::Latest, table, true)
         .map_err(|error| applier.problem.take().unwrap_or_else(|| foreign(&error)))?;
     // A trigger on the table may have thrown the row away; the next launch would run the migration again.
     let kept = connection
         .prepare(&format!("SELECT 1 FROM \"{table}\" WHERE version = ?1"))
         .and_then(|mut statement| statement.exists([migration.version()]))
-        .map_err(|error| sqlite(&error))?;
+        .map_err(|error| sqlite_problem(path, "write the history of", &error))?;
     if !kept {
         return Err(Problem::BadHistory {
-            path: connection.path().unwrap_or(":memory:").into(),
+            path: path.to_owned(),
             table: table.clone(),
             why: format!("it does not keep the row of `{}`", migration.id()),
         });
@@ -139,7 +143,7 @@ pub(crate) fn apply(
                 &format!("UPDATE \"{table}\" SET checksum = ?1 WHERE version = ?2"),
                 (checksum, migration.version()),
             )
-            .map_err(|error| sqlite(&error))?;
+            .map_err(|error| sqlite_problem(path, "write the history of", &error))?;
     }
     Ok(())
 }
@@ -150,6 +154,7 @@ fn foreign(error: &refinery_core::Error) -> Problem {
 
 fn run_body(
     connection: &Connection,
+    path: &Path,
     settings: &Settings,
     watch: &Watch,
     migration: &Migration,
@@ -159,7 +164,7 @@ fn run_body(
     let id = migration.id();
     match &migration.body {
         Body::Sql(text) => {
-            run_script(connection, watch, &id, text, &rules, !manner.bare).map_err(|stopped| stopped.problem)?;
+            run_script(connection, watch, &id, text, &rules, !manner.bare, None).map_err(|stopped| stopped.problem)?;
         }
         Body::Code { run, .. } => {
             watch.set_rules(rules);
@@ -200,7 +205,7 @@ fn run_body(
                 what: format!("migration `{id}` leaves a transaction open at its end"),
             });
         }
-        super::session::begin_immediate(connection, settings, std::path::Path::new(&id))?;
+        super::session::begin_immediate(connection, settings, path)?;
     }
     Ok(())
 }

@@ -177,6 +177,13 @@ pub(crate) fn is_busy(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
+/// Whether SQLite has nothing against the file or the machine, but against the SQL: "no such column" and the like.
+/// (rusqlite has two errors for it, and `sqlite_error_code` knows one.)
+pub(crate) fn is_about_sql(error: &rusqlite::Error) -> bool {
+    let plain = |code| code & 0xff == rusqlite::ffi::SQLITE_ERROR;
+    matches!(error, rusqlite::Error::SqlInputError { .. }) || error.sqlite_extended_error_code().is_some_and(plain)
+}
+
 /// What a failure of SQLite outside any migration means for the file at `path`.
 pub(crate) fn sqlite_problem(path: &Path, action: &'static str, error: &rusqlite::Error) -> Problem {
     let path = path.to_owned();

@@ -11,7 +11,9 @@ mod settle;
 #[cfg(feature = "cli")]
 mod tree;
 
-pub(crate) use connect::{ConnectHook, Connector, Purpose, is_busy, remove_with_sidecars, sqlite_problem};
+pub(crate) use connect::{
+    ConnectHook, Connector, Purpose, is_about_sql, is_busy, remove_with_sidecars, sqlite_problem,
+};
 pub(crate) use durable::{
     allocate_exclusively, available_bytes, create_folder, give_same_access, link_into_place, make_durable,
     on_same_file_system, publish, remove_if_there, sync_file, sync_folder,

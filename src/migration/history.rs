@@ -11,7 +11,7 @@ use rusqlite::types::ValueRef;
 use super::ledger::{LEDGER_TABLE, OpenRun, read_open_run};
 use super::types::{HashWidth, Migration, checksum};
 use crate::error::{Problem, SqliteCause};
-use crate::file::sqlite_problem;
+use crate::file::{is_about_sql, sqlite_problem};
 
 /// refinery's default name for the table.
 pub(crate) const DEFAULT_HISTORY_TABLE: &str = "refinery_schema_history";
@@ -104,9 +104,8 @@ fn read(connection: &Connection, path: &Path, table: &str) -> Result<Record, Pro
         record.applied = read_applied(connection, path, table)?;
     }
     if has_ledger {
-        record.open_run = read_open_run(connection).map_err(|error| match complaint(&error) {
-            Some(why) => bad(LEDGER_TABLE, why),
-            None => failed(error),
+        record.open_run = read_open_run(connection).map_err(|error| {
+            if is_about_sql(&error) { bad(LEDGER_TABLE, SqliteCause::from(&error).message) } else { failed(error) }
         })?;
     }
     Ok(record)
@@ -117,10 +116,9 @@ fn read_applied(connection: &Connection, path: &Path, table: &str) -> Result<Vec
     let bad = |why: String| Problem::BadHistory { path: path.to_owned(), table: table.to_owned(), why };
     // The name is the app's setting, checked to be a plain identifier.
     let sql = format!("SELECT version, name, applied_on, checksum FROM \"{table}\"");
-    let mut statement = connection.prepare(&sql).map_err(|error| match complaint(&error) {
-        Some(why) => bad(why),
-        None => failed(error),
-    })?;
+    let mut statement = connection
+        .prepare(&sql)
+        .map_err(|error| if is_about_sql(&error) { bad(SqliteCause::from(&error).message) } else { failed(error) })?;
     let mut rows = statement.query([]).map_err(failed)?;
     let mut applied: Vec<Applied> = Vec::new();
     while let Some(row) = rows.next().map_err(failed)? {
@@ -141,13 +139,6 @@ fn read_applied(connection: &Connection, path: &Path, table: &str) -> Result<Vec
         return Err(bad(format!("version {} stands in it twice", pair[0].version)));
     }
     Ok(applied)
-}
-
-/// What SQLite has against a query of ours, which is right for a table that is what it should be; nothing if the file
-/// or the machine is at fault. (rusqlite has two errors for it, and `sqlite_error_code` knows one.)
-fn complaint(error: &rusqlite::Error) -> Option<String> {
-    let cause = SqliteCause::from(error);
-    (cause.code & 0xff == rusqlite::ffi::SQLITE_ERROR).then_some(cause.message)
 }
 
 fn integer(value: ValueRef<'_>) -> Option<i64> {

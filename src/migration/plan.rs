@@ -102,14 +102,18 @@ impl Plan {
             });
         }
         if !self.divergent.is_empty() {
-            return Some(Problem::Divergent { migrations: ids(&self.divergent) });
+            return Some(Problem::Divergent { path: path.to_owned(), migrations: ids(&self.divergent) });
         }
         if !self.missing.is_empty() {
-            return Some(Problem::Missing { migrations: ids(&self.missing) });
+            return Some(Problem::Missing { path: path.to_owned(), migrations: ids(&self.missing) });
         }
         if !self.out_of_order.is_empty() {
             let newest_applied = self.applied.last().map_or_else(String::new, |entry| entry.id.clone());
-            return Some(Problem::OutOfOrder { migrations: self.out_of_order.clone(), newest_applied });
+            return Some(Problem::OutOfOrder {
+                path: path.to_owned(),
+                migrations: self.out_of_order.clone(),
+                newest_applied,
+            });
         }
         None
     }
