@@ -3,7 +3,7 @@
 //! ```text
 //! cargo test --test campaign                    a sample, in a few minutes: part of `cargo test`
 //! cargo test --test campaign -- --full          everything; prints the table of the README
-//! cargo test --test campaign -- --only power    one part: power, kill, fail
+//! cargo test --test campaign -- --only power    one part: power, kill, fail, fill, fuzz, race
 //! cargo test --test campaign -- --seed 7        other random choices
 //! ```
 //!
@@ -13,9 +13,12 @@
 
 mod cases;
 mod disk;
+mod fill;
+mod fuzz;
 mod inject;
 mod picture;
 mod power;
+mod race;
 mod trace;
 
 use std::io::Write;
@@ -71,10 +74,22 @@ struct Figures {
     killed: AtomicUsize,
     killed_twice: AtomicUsize,
     failed: AtomicUsize,
+    levels: AtomicUsize,
+    launches: AtomicUsize,
+    kills_in_races: AtomicUsize,
+    acknowledged: AtomicUsize,
+    fuzzed: AtomicUsize,
     findings: Mutex<Vec<Finding>>,
 }
 
 fn main() -> ExitCode {
+    let arguments: Vec<std::ffi::OsString> = std::env::args_os().collect();
+    if let [_, role, database, log, name] = arguments.as_slice()
+        && role == "--writer"
+    {
+        race::writer(database.as_ref(), log.as_ref(), &name.to_string_lossy());
+        return ExitCode::SUCCESS;
+    }
     let Some(options) = options() else { return ExitCode::SUCCESS };
     let strace = Command::new("strace").arg("-V").output().is_ok_and(|output| output.status.success());
     if !strace {
@@ -94,7 +109,7 @@ fn main() -> ExitCode {
     let rows = if options.full { 400 } else { 60 };
     let cases = cases::all(workshop.path(), rows);
     let figures = Figures::default();
-    for part in ["power", "kill", "fail"] {
+    for part in ["power", "kill", "fail", "fill", "fuzz", "race"] {
         if options.only.as_deref().is_none_or(|only| only == part) {
             let budget = if options.full { Duration::MAX } else { Duration::from_secs(25) };
             let since = Instant::now();
@@ -104,7 +119,11 @@ fn main() -> ExitCode {
                 match part {
                     "power" => power_part(&options, case, &room, &figures),
                     "kill" => kill_part(&options, case, &room, &figures, budget / cases.len() as u32 * 2),
-                    _ => fail_part(&options, case, &room, &figures, budget / cases.len() as u32 * 2),
+                    "fail" => fail_part(&options, case, &room, &figures, budget / cases.len() as u32 * 2),
+                    "fill" => fill_part(&options, case, &room, &figures),
+                    "fuzz" => fuzz_part(&options, case, &room, &figures),
+                    _ if case.name == cases[0].name => race_part(&options, &room, &figures),
+                    _ => {}
                 }
             });
             say(&format!("{part}: {:.0} s", since.elapsed().as_secs_f64()));
@@ -212,6 +231,37 @@ fn fail_part(options: &Options, case: &Case, room: &std::path::Path, figures: &F
     }
 }
 
+fn fill_part(options: &Options, case: &Case, room: &std::path::Path, figures: &Figures) {
+    if fill::Disk::mount(&room.join("probe"), 64).is_none() {
+        say("SKIPPED: no file system can be mounted here, so no full disk was tried");
+        return;
+    }
+    // From no room beside the database to some times its size.
+    let step = if options.full { 8 } else { 96 };
+    let bytes: usize = case.before.0.values().flatten().map(Vec::len).sum();
+    for level in (0..(bytes / 1024 * 4 + 512)).step_by(step) {
+        figures.levels.fetch_add(1, Ordering::SeqCst);
+        figures.findings.lock().unwrap().extend(fill::try_level(case, level, room));
+    }
+}
+
+fn fuzz_part(options: &Options, case: &Case, room: &std::path::Path, figures: &Figures) {
+    let count = if options.full { 4000 } else { 40 };
+    for number in 0..count {
+        figures.fuzzed.fetch_add(1, Ordering::SeqCst);
+        figures.findings.lock().unwrap().extend(fuzz::mutate(case, options.seed * 1_000_000 + number, room));
+    }
+}
+
+fn race_part(options: &Options, room: &std::path::Path, figures: &Figures) {
+    let at_most = Duration::from_secs(if options.full { 180 } else { 8 });
+    let (raced, found) = race::race(room, options.seed, at_most);
+    figures.launches.fetch_add(raced.launches, Ordering::SeqCst);
+    figures.kills_in_races.fetch_add(raced.killed, Ordering::SeqCst);
+    figures.acknowledged.fetch_add(raced.rows, Ordering::SeqCst);
+    figures.findings.lock().unwrap().extend(found);
+}
+
 /// All points, or some spread over the run in an order that begins anywhere: a budget then cuts no part of it off.
 fn sample<'a>(points: &'a [inject::Point], options: &Options) -> impl Iterator<Item = &'a inject::Point> {
     let step = if options.full { 1 } else { 89 };
@@ -241,7 +291,12 @@ fn report(options: &Options, cases: &[Case], figures: &Figures, started: Instant
         ("system calls that the process was killed at", number(&figures.killed)),
         ("of these, the launch after it killed too", number(&figures.killed_twice)),
         ("system calls made to fail", number(&figures.failed)),
-        ("defects found", findings.len()),
+        ("fill levels of a full disk", number(&figures.levels)),
+        ("damaged files", number(&figures.fuzzed)),
+        ("launches in races of processes", number(&figures.launches)),
+        ("processes killed in them", number(&figures.kills_in_races)),
+        ("acknowledged rows looked for afterwards", number(&figures.acknowledged)),
+        ("defects left", findings.len()),
     ] {
         text.push_str(&format!("| {what} | {count} |\n"));
     }

@@ -1,0 +1,179 @@
+//! Processes that launch, read and write at once and are killed at random, for a bounded time. Every row that a writer was
+//! told is committed must be there in the end.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+use super::Finding;
+use super::picture::content;
+
+/// How many processes were started, of what kind.
+#[derive(Default)]
+pub struct Raced {
+    pub launches: usize,
+    pub killed: usize,
+    pub rows: usize,
+}
+
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % sides
+    }
+}
+
+/// Rounds until the time is over: a new migration, several launches, two writers, a reader, kills.
+pub fn race(workshop: &Path, seed: u64, at_most: Duration) -> (Raced, Vec<Finding>) {
+    let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let mut raced = Raced::default();
+    let mut findings = Vec::new();
+    let started = Instant::now();
+    let mut game = 0;
+    while started.elapsed() < at_most {
+        game += 1;
+        let folder = workshop.join(format!("race {game}"));
+        let mode = if dice.roll(2) == 0 { "delete" } else { "wal" };
+        let found = super::look(|| play(&folder, mode, &mut dice, &mut raced));
+        if let Some(message) = found {
+            let case = format!("race of processes ({mode})");
+            findings.push(Finding { case, what: format!("seed {seed}, game {game}"), message });
+        }
+        let _ = fs::remove_dir_all(&folder);
+    }
+    (raced, findings)
+}
+
+fn play(folder: &Path, mode: &str, dice: &mut Dice, raced: &mut Raced) {
+    let (migrations, data) = (folder.join("migrations"), folder.join("data"));
+    fs::create_dir_all(&migrations).unwrap();
+    fs::create_dir_all(&data).unwrap();
+    let database = data.join("app.db");
+    fs::write(
+        migrations.join("V1__row.sql"),
+        "CREATE TABLE row (id INTEGER PRIMARY KEY, writer TEXT NOT NULL, number INTEGER NOT NULL);",
+    )
+    .unwrap();
+    assert!(launch(&migrations, &database).wait_with_output().unwrap().status.success());
+    Connection::open(&database).unwrap().execute_batch(&format!("PRAGMA journal_mode = {mode}")).unwrap();
+    let mut logs: Vec<PathBuf> = Vec::new();
+    for round in 2..5_u64 {
+        let text = match dice.roll(4) {
+            0 => "CREATE TABLE row_new (id INTEGER PRIMARY KEY, writer TEXT NOT NULL, number INTEGER NOT NULL);
+                  INSERT INTO row_new SELECT id, writer, number FROM row; DROP TABLE row; ALTER TABLE row_new RENAME TO row;"
+                .to_owned(),
+            1 => format!("ALTER TABLE row ADD COLUMN extra_{round} TEXT; UPDATE row SET extra_{round} = writer;"),
+            2 => format!(
+                "CREATE TABLE slow_{round} AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 200000) SELECT count(*) AS c FROM n;"
+            ),
+            _ => format!("CREATE INDEX row_{round} ON row (number);"),
+        };
+        let name = migrations.join(format!("V{round}__round.sql"));
+        // Now and then a failing one first: what is rolled back must not take others' rows along.
+        if dice.roll(3) == 0 {
+            fs::write(
+                &name,
+                format!("{text}\nCREATE TABLE once_{round} (a UNIQUE); INSERT INTO once_{round} VALUES (1), (1);"),
+            )
+            .unwrap();
+            let mut failing = launch(&migrations, &database);
+            raced.launches += 1;
+            if dice.roll(2) == 0 {
+                std::thread::sleep(Duration::from_millis(dice.roll(40)));
+                let _ = failing.kill();
+                raced.killed += 1;
+            }
+            let _ = failing.wait();
+        }
+        fs::write(&name, text).unwrap();
+        let mut processes: Vec<Child> = Vec::new();
+        for writer in 0..2 {
+            let log = folder.join(format!("acknowledged {round} {writer}"));
+            processes.push(write_rows(&database, &log, &format!("{round}-{writer}")));
+            logs.push(log);
+        }
+        let launches = 2 + dice.roll(3);
+        for _ in 0..launches {
+            processes.push(launch(&migrations, &database));
+            raced.launches += 1;
+            std::thread::sleep(Duration::from_millis(dice.roll(15)));
+        }
+        for process in &mut processes {
+            if dice.roll(3) == 0 {
+                std::thread::sleep(Duration::from_millis(dice.roll(30)));
+                raced.killed += usize::from(process.kill().is_ok());
+            }
+        }
+        for mut process in processes {
+            let _ = process.wait();
+        }
+        let last = launch(&migrations, &database).wait_with_output().unwrap();
+        raced.launches += 1;
+        assert!(last.status.success(), "{}", String::from_utf8_lossy(&last.stdout));
+    }
+    content(&database);
+    let connection = Connection::open(&database).unwrap();
+    for log in logs {
+        let Ok(text) = fs::read_to_string(&log) else { continue };
+        // A line without its end was being written when its writer was killed; it was acknowledged nevertheless, but
+        // which number it is cannot be read.
+        for line in text.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
+            let (writer, number) = line.trim().split_once(' ').unwrap();
+            let there = connection
+                .prepare("SELECT 1 FROM row WHERE writer = ?1 AND number = ?2")
+                .unwrap()
+                .exists([writer, number])
+                .unwrap();
+            assert!(there, "writer {writer} was told that its row {number} is committed");
+            raced.rows += 1;
+        }
+    }
+    let applied: i64 =
+        connection.query_row("SELECT count(*) FROM refinery_schema_history", [], |row| row.get(0)).unwrap();
+    assert_eq!(applied, 4, "each migration once");
+}
+
+fn launch(migrations: &Path, database: &Path) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_lifeboat"))
+        .args(["--no-env-file", "--json", "--wait", "60", "-d"])
+        .arg(database)
+        .arg("-m")
+        .arg(migrations)
+        .arg("migrate")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+fn write_rows(database: &Path, log: &Path, name: &str) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .arg("--writer")
+        .args([database, log])
+        .arg(name)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// What the process behind `--writer` does: rows, each noted once SQLite says that it is committed.
+pub fn writer(database: &Path, log: &Path, name: &str) {
+    let connection = Connection::open(database).unwrap();
+    connection.busy_timeout(Duration::from_secs(30)).unwrap();
+    let mut log = fs::File::create(log).unwrap();
+    for number in 0..60 {
+        if connection.execute("INSERT INTO row (writer, number) VALUES (?1, ?2)", (name, number)).is_ok() {
+            writeln!(log, "{name} {number}").unwrap();
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
