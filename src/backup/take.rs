@@ -82,6 +82,8 @@ impl Backups {
         }
         self.copy_pages(&source, partial, bytes, copying)?;
         drop(source);
+        // Reading it again, twice, may take as long as copying it.
+        copying.emitter.emit(Event::CheckStarted { name: "the backup".to_owned() });
         let findings = check_copy(partial, copying)?;
         settle_header(partial).map_err(|source| io_problem(partial, "sync", source))?;
         let (size, hash) = content_hash(partial, |_| {

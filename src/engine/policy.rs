@@ -1,13 +1,14 @@
 //! What a migration may do: the answers of the authorizer (<https://sqlite.org/c3ref/set_authorizer.html>). Pure.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use rusqlite::hooks::{AuthAction, TransactionOperation};
 
 /// Names of our savepoints begin so; a migration may not speak of them.
 pub(crate) const OWN_PREFIX: &str = "lifeboat_";
 
-/// Whose statement is being prepared.
+/// Whose statement is being prepared. Cloned for every statement of a migration, which may have half a million.
 #[derive(Debug, Clone)]
 pub(crate) enum Rules {
     /// Ours.
@@ -21,9 +22,9 @@ pub(crate) enum Rules {
         /// The statement is a `VACUUM`, which attaches a database of its own, and begins and commits.
         vacuum: bool,
         /// What is allowed by name, in small letters.
-        allowed: BTreeSet<String>,
+        allowed: Arc<BTreeSet<String>>,
         /// The tables that only the engine writes, in small letters.
-        protected: [String; 2],
+        protected: Arc<[String; 2]>,
     },
 }
 
@@ -177,8 +178,8 @@ mod tests {
             bare,
             keys_on: false,
             vacuum: false,
-            allowed: allowed.iter().map(ToString::to_string).collect(),
-            protected: ["refinery_schema_history".to_owned(), "lifeboat_ledger".to_owned()],
+            allowed: Arc::new(allowed.iter().map(ToString::to_string).collect()),
+            protected: Arc::new(["refinery_schema_history".to_owned(), "lifeboat_ledger".to_owned()]),
         }
     }
 

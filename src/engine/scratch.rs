@@ -70,7 +70,7 @@ const REACHING: &[&str] = &["attach", "load_extension"];
 
 fn without_reach(mut rules: Rules) -> Rules {
     if let Rules::Script { allowed, .. } = &mut rules {
-        allowed.retain(|name| !REACHING.contains(&name.as_str()));
+        std::sync::Arc::make_mut(allowed).retain(|name| !REACHING.contains(&name.as_str()));
     }
     rules
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Arc;
 
 use refinery_core::traits::sync::{Migrate, Query, Transaction, migrate};
 use refinery_core::{Migration as TheirMigration, SchemaVersion, Target};
@@ -215,7 +216,7 @@ pub(crate) fn script_rules(settings: &Settings, migration: &Migration, manner: M
     let mut rules = plain_rules(settings);
     if let Rules::Script { bare, keys_on, allowed, .. } = &mut rules {
         (*bare, *keys_on) = (manner.bare, manner.keys_on);
-        allowed.extend(migration.directives.allow.iter().cloned());
+        Arc::make_mut(allowed).extend(migration.directives.allow.iter().cloned());
     }
     rules
 }
@@ -226,8 +227,8 @@ pub(crate) fn plain_rules(settings: &Settings) -> Rules {
         bare: false,
         keys_on: false,
         vacuum: false,
-        allowed: settings.allow.clone(),
-        protected: [settings.history_table.to_lowercase(), LEDGER_TABLE.to_owned()],
+        allowed: Arc::new(settings.allow.clone()),
+        protected: Arc::new([settings.history_table.to_lowercase(), LEDGER_TABLE.to_owned()]),
     }
 }
 

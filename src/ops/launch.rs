@@ -262,6 +262,7 @@ impl Launch<'_> {
                 what: "a run of several transactions cannot be undone without a backup".to_owned(),
             });
         }
+        settings.emitter.emit(Event::CheckStarted { name: "that the migrations compile".to_owned() });
         compile(&session.connection, settings, &plan.pending)?;
         Budget::of(database, &backups.folder, bytes, split).spend(settings)?;
         if !(settings.backup && (bytes > 0 || split)) {
