@@ -1,4 +1,4 @@
-//! lifeboat
+#![doc = include_str!("../README.md")]
 
 pub mod testing;
 

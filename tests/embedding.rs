@@ -28,9 +28,9 @@ fn cargo(app: &Path, arguments: &[&str]) -> String {
         .env_remove("LIFEBOAT_ENV")
         .output()
         .unwrap();
-    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "cargo {arguments:?}: {text}");
-    text
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "cargo {arguments:?}: {said}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 #[test]
