@@ -320,7 +320,13 @@ impl Migrator {
             return self.connect(path);
         }
         if let Ready::UpToDate(connection) = launch.look()? {
-            self.settings.connector.hand_over(&connection, path)?;
+            let connector = &self.settings.connector;
+            if connection.is_readonly("main").unwrap_or(false)
+                && let Ok(own) = connector.open_for_app(DatabasePath::resolve(path)?.real(), self.settings.wait)
+            {
+                return Ok(own);
+            }
+            connector.hand_over(&connection, path)?;
             return Ok(connection);
         }
         launch.migrate()?;

@@ -440,6 +440,7 @@ fn child_without_rights() {
         ("a/app.db", "a"),
         ("b/app.db", "b/app.db"),
         ("wal/app.db", "wal"),
+        ("wal file/app.db", "wal file/app.db"),
         ("c/app.db", "c"),
         ("c/new/app.db", "c/new"),
     ] {
@@ -448,7 +449,7 @@ fn child_without_rights() {
         assert_eq!(error.outcome(), Outcome::Untouched, "{file}: {error}");
         assert!(error.to_string().contains(&folder.join(named).display().to_string()), "{file}: {error}");
     }
-    for file in ["a/app.db", "b/app.db", "wal/app.db"] {
+    for file in ["a/app.db", "b/app.db", "wal/app.db", "wal file/app.db"] {
         let status = migrator.at(folder.join(file)).status().unwrap_or_else(|error| panic!("{file}: {error}"));
         assert_eq!(status.pending_migrations.len(), 2);
     }
@@ -475,6 +476,7 @@ fn without_the_right_to_write_nothing_is_changed() {
         ("a", 0o755, 0o666),
         ("b", 0o777, 0o644),
         ("wal", 0o755, 0o666),
+        ("wal file", 0o777, 0o644),
         ("c", 0o755, 0),
         ("d", 0o777, 0o600),
         ("e", 0o700, 0o666),
@@ -483,7 +485,7 @@ fn without_the_right_to_write_nothing_is_changed() {
         fs::create_dir(&folder).unwrap();
         if file_mode > 0 {
             fs::copy(project.db(), folder.join("app.db")).unwrap();
-            if folder.ends_with("wal") {
+            if folder.ends_with("wal") || folder.ends_with("wal file") {
                 Connection::open(folder.join("app.db")).unwrap().execute_batch("PRAGMA journal_mode = WAL").unwrap();
             }
             set_mode(&folder.join("app.db"), file_mode);

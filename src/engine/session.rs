@@ -27,9 +27,6 @@ impl Session {
         let connection = settings.connector.open(path, Purpose::Write, settings.wait)?;
         let failed = |error: rusqlite::Error| sqlite_problem(path, "prepare a connection to", &error);
         let mut session = Self::over(settings, connection).map_err(failed)?;
-        if session.connection.is_readonly("main").map_err(failed)? {
-            return Err(Problem::ReadOnly { path: path.to_owned(), why: "its permissions do not allow it".to_owned() });
-        }
         // EXTRA: with a rollback journal, FULL is consistent but not durable when COMMIT returns: the journal's removal
         // is not synced, and a power cut brings the journal back. `fullfsync` is macOS's real sync (not run there).
         session.connection.execute_batch("PRAGMA synchronous = EXTRA; PRAGMA fullfsync = 1").map_err(failed)?;

@@ -45,6 +45,7 @@ impl Connector {
         let opened = Connection::open_with_flags(path, flags)
             .map_err(|error| sqlite_problem(path, "open", &error))
             .and_then(|mut connection| {
+                refuse_read_only(&connection, path, purpose)?;
                 self.prepare(&mut connection, path, purpose, busy)?;
                 if purpose == Purpose::Read {
                     first_look(&connection, path)?;
@@ -52,7 +53,8 @@ impl Connector {
                 Ok(connection)
             });
         match opened {
-            // A medium or folder that cannot be written: SQLite cannot make a WAL's shared memory there.
+            // A medium or folder that cannot be written: SQLite cannot make a WAL's shared memory there. Or a file that
+            // cannot: there it makes it, and does not take it away again.
             Err(Problem::ReadOnly { .. } | Problem::Sqlite { .. }) if purpose == Purpose::Read && is_quiet(path) => {
                 self.open_immutable(path, busy)
             }
@@ -66,6 +68,14 @@ impl Connector {
         let mut connection = Connection::open_with_flags(immutable_uri(path), flags)
             .map_err(|error| sqlite_problem(path, "open", &error))?;
         self.prepare(&mut connection, path, Purpose::Read, busy)?;
+        first_look(&connection, path)?;
+        Ok(connection)
+    }
+
+    /// A connection for the app on a file that cannot be written, where SQLite can read it by itself: unlike a reader's,
+    /// it sees what others write.
+    pub(crate) fn open_for_app(&self, path: &Path, busy: Duration) -> Result<Connection, Problem> {
+        let connection = self.open(path, Purpose::AppCreates, busy)?;
         first_look(&connection, path)?;
         Ok(connection)
     }
@@ -130,6 +140,17 @@ fn hook_without_journal_mode(connection: &mut Connection, hook: &ConnectHook) ->
         Err(rusqlite::Error::QueryReturnedNoRows) => hook(connection),
         other => other,
     }
+}
+
+/// SQLite opens a file that it may not write for reading alone, and does not say so. To be asked before the first read:
+/// a reader of a WAL database leaves `-wal` and `-shm` behind, which then belong to the wrong user.
+fn refuse_read_only(connection: &Connection, path: &Path, purpose: Purpose) -> Result<(), Problem> {
+    let read_only = purpose != Purpose::AppCreates
+        && connection.is_readonly("main").map_err(|error| sqlite_problem(path, "open", &error))?;
+    if read_only && (purpose == Purpose::Write || is_quiet(path)) {
+        return Err(Problem::ReadOnly { path: path.to_owned(), why: "its permissions do not allow it".to_owned() });
+    }
+    Ok(())
 }
 
 /// Reads the first page: SQLite opens a file without looking at it.
