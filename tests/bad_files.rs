@@ -659,3 +659,19 @@ fn a_hard_link_is_warned_of() {
     let other = Connection::open(project.path().join("other.db")).unwrap();
     assert_eq!(other.query_row("SELECT count(*) FROM notes", [], |row| row.get::<_, i64>(0)).unwrap(), 1);
 }
+
+#[test]
+fn an_empty_file_beside_a_log_with_content_is_not_taken_for_a_new_database() {
+    let project = Project::with(&[("V1__note", "CREATE TABLE note (a);")]);
+    let writer = rusqlite::Connection::open(project.db()).unwrap();
+    writer.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE old (a); INSERT INTO old VALUES (1)").unwrap();
+    let log = std::fs::read(project.path().join("app.db-wal")).unwrap();
+    drop(writer);
+    std::fs::write(project.db(), b"").unwrap();
+    std::fs::write(project.path().join("app.db-wal"), &log).unwrap();
+    let migrator = project.migrator();
+    for error in [migrator.at(project.db()).migrate().unwrap_err(), migrator.at(project.db()).status().unwrap_err()] {
+        assert_eq!((error.kind(), error.outcome()), (ErrorKind::Corrupt, Outcome::Untouched));
+    }
+    assert_eq!(std::fs::read(project.path().join("app.db-wal")).unwrap(), log);
+}

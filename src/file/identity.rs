@@ -55,7 +55,21 @@ impl DatabasePath {
         if !metadata.is_file() {
             return Err(Problem::NotAFile { path: path.to_owned(), what: "a device or a pipe" });
         }
-        Ok(DatabasePath { real, metadata: Some(metadata) })
+        let path = DatabasePath { real, metadata: Some(metadata) };
+        path.refuse_log_without_file()?;
+        Ok(path)
+    }
+
+    /// SQLite takes an empty file for a new database, and deletes a log that it finds beside it. But a log with content
+    /// beside an empty file is all that is left of somebody's data.
+    fn refuse_log_without_file(&self) -> Result<(), Problem> {
+        let length = |path: &Path| fs::metadata(path).map_or(0, |metadata| metadata.len());
+        let empty = self.metadata.as_ref().is_some_and(|metadata| metadata.len() == 0);
+        if empty && length(&self.sidecar("-wal")) > 0 {
+            let detail = "it is empty, but its write-ahead log has content".to_owned();
+            return Err(Problem::Corrupt { path: self.real.clone(), detail });
+        }
+        Ok(())
     }
 
     /// The real file.
