@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::{Arc, Mutex};
 
-use lifeboat::{Atomicity, Migrations, Migrator};
+use lifeboat::{Atomicity, Event, Migrations, Migrator};
 use rusqlite::Connection;
 
 use super::disk::State;
@@ -32,6 +33,8 @@ pub struct Case {
     pub mended: PathBuf,
     pub old: Content,
     pub new: Content,
+    /// What the file contains before the command: the old state, but where a run had been cut off.
+    pub untouched: Content,
 }
 
 const NOTE: &str = "CREATE TABLE note (id INTEGER PRIMARY KEY, title TEXT NOT NULL, body TEXT);
@@ -71,6 +74,9 @@ pub fn all(workshop: &Path, rows: u32) -> Vec<Case> {
             cases.push(Case::build(&folder, format!("{name} ({journal})"), journal, files, atomicity, rows));
         }
     }
+    for journal in ["delete", "wal"] {
+        cases.push(Case::recovery(&workshop.join(format!("recovery {journal}")), journal, rows));
+    }
     cases.push(Case::creation(&workshop.join("creation")));
     cases
 }
@@ -108,9 +114,33 @@ impl Case {
             before,
             migrations,
             mended,
+            untouched: old.clone(),
             old,
             new,
         }
+    }
+
+    /// A launch that finds a run cut off after its first commit, and must undo it.
+    fn recovery(folder: &Path, journal: &str, rows: u32) -> Self {
+        let files: &[(&str, &str)] = &[("V2__rebuild", REBUILD), ("V3__words", FILL), ("V4__index", INDEX)];
+        let mut case = Self::build(folder, format!("recovery ({journal})"), journal, files, "step", rows);
+        let data = folder.join("cut off");
+        case.before.write_to(&data);
+        let kept = Arc::new(Mutex::new(None));
+        let (into, from) = (Arc::clone(&kept), data.clone());
+        let migrator = Migrator::new(Migrations::from_dir(&case.mended).unwrap()).atomicity(Atomicity::Step);
+        let migrator = migrator.on_event(move |event| {
+            // The folder as a kill at this moment would leave it.
+            if matches!(event, Event::Committed) {
+                into.lock().unwrap().get_or_insert_with(|| State::of(&from));
+            }
+        });
+        migrator.at(data.join("app.db")).migrate().unwrap();
+        case.before = kept.lock().unwrap().take().unwrap();
+        case.before.write_to(&data);
+        case.untouched = content(&data.join("app.db"));
+        assert!(case.untouched != case.old && case.untouched != case.new);
+        case
     }
 
     fn creation(folder: &Path) -> Self {
@@ -126,6 +156,7 @@ impl Case {
         fs::create_dir_all(&fresh).unwrap();
         case.before = State::of(&fresh);
         case.old = Content::absent();
+        case.untouched = Content::absent();
         case
     }
 

@@ -53,7 +53,8 @@ pub fn try_level(case: &Case, room_kib: usize, workshop: &Path) -> Option<Findin
             ("migrated" | "created", Some(0)) => {
                 assert!(content(&data.join("app.db")) == case.new, "said to be {outcome}");
             }
-            ("untouched" | "rolled-back", Some(1)) | ("restored", Some(4)) => {
+            ("untouched", Some(1)) => assert!(content(&data.join("app.db")) == case.untouched, "untouched: {text}"),
+            ("rolled-back", Some(1)) | ("restored", Some(4)) => {
                 assert!(content(&data.join("app.db")) == case.old, "said to be {outcome}: {text}");
             }
             ("needs-recovery", Some(5)) => {}

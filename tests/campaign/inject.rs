@@ -124,7 +124,8 @@ pub fn fail(case: &Case, point: &Point, error: &str, for_ever: bool, workshop: &
         let now = (outcome != "needs-recovery").then(|| content(&data.join("app.db")));
         match (outcome.as_str(), code) {
             ("migrated" | "created", 0) => assert!(now.as_ref() == Some(&case.new), "said to be {outcome}"),
-            ("untouched" | "rolled-back", 1) | ("restored", 4) => {
+            ("untouched", 1) => assert!(now.as_ref() == Some(&case.untouched), "said to be {outcome}: {text}"),
+            ("rolled-back", 1) | ("restored", 4) => {
                 assert!(now.as_ref() == Some(&case.old), "said to be {outcome}: {text}");
             }
             ("needs-recovery", 5) => {}

@@ -107,7 +107,7 @@ fn look(case: &Case, state: &State, folder: &Path, finished: bool) {
     state.write_to(folder);
     let database = folder.join("app.db");
     // Each copy under a final name is whole; and where the file is past the old state, one of them is the way back.
-    let mut way_back = false;
+    let (mut way_back, mut kept) = (false, false);
     let backups = folder.join("backups");
     for entry in fs::read_dir(&backups).into_iter().flatten() {
         let path = entry.unwrap().path();
@@ -116,7 +116,12 @@ fn look(case: &Case, state: &State, folder: &Path, finished: bool) {
             let copy = content(&path);
             // A copy says nothing of the journal mode.
             way_back |= copy.without_mode() == case.old.without_mode();
+            kept |= copy.without_mode() == case.untouched.without_mode();
         }
+    }
+    if case.untouched != case.old {
+        // What a run that was cut off had left may hold other programs' rows.
+        assert!(kept || content(&database) == case.untouched, "the run is undone, and what it had left is lost");
     }
     if !case.split {
         let now = content(&database);
