@@ -114,12 +114,12 @@ problems! {
     Locked = "locked" ("`{}` is in use: the {lock} was not free within {:.1} s", .path.display(), .waited.as_secs_f64()) { path: PathBuf, lock: &'static str, holder: Option<u32>, waited: Duration, }
     /// An operating-system error.
     Io = "io" ("cannot {action} `{}`", .path.display()) { path: PathBuf, action: &'static str, #[source] source: std::io::Error, }
+    /// The disk became full; what was begun is undone.
+    DiskFull = "disk-full" ("the disk of `{}` is full", .path.display()) { path: PathBuf, #[source] source: SqliteCause, }
     /// A SQLite error outside any migration.
     Sqlite = "sqlite" ("SQLite cannot {action} `{}`", .path.display()) { path: PathBuf, action: &'static str, #[source] source: SqliteCause, }
     /// The disk has too little room for the copy.
-    NoSpace = "no-space" ("`{}` has {} free, and the backup needs {}", .path.display(), mebibytes(*.available, f64::floor), mebibytes(*.needed, f64::ceil)) { path: PathBuf, available: u64, needed: u64, }
-    /// The copy could not be taken, or is not what it should be.
-    BackupFailed = "backup-failed" ("the backup of `{}` failed: {why}", .path.display()) { path: PathBuf, why: String, }
+    NoSpace = "no-space" ("`{}` has {} free, and {} are needed", .path.display(), mebibytes(*.available, f64::floor), mebibytes(*.needed, f64::ceil)) { path: PathBuf, available: u64, needed: u64, }
     /// The file was migrated by a newer version of the app.
     Newer = "newer" ("`{}` is newer than this app: it has {}, this app knows up to {newest_known}", .path.display(), names(.migrations)) { path: PathBuf, migrations: Vec<String>, newest_known: String, }
     /// A migration was applied with another text or name.
@@ -209,10 +209,27 @@ impl serde::Serialize for ErrorKind {
 /// A failed call: what went wrong, the state that the user's file is in, and what to do next.
 ///
 /// The text is the problem's alone; its cause is in [`source`](std::error::Error::source).
-#[derive(Debug)]
+///
+/// `Debug` is laid out for people too, since that is what `fn main() -> Result<(), Box<dyn Error>>` prints: the text,
+/// its causes, the state of the file, and the hint, a line each.
 pub struct Error(Box<Facts>);
 
-#[derive(Debug)]
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        let mut cause = std::error::Error::source(self);
+        while let Some(next) = cause {
+            write!(f, "\n  cause: {next}")?;
+            cause = next.source();
+        }
+        write!(f, "\n  state: {}", self.state())?;
+        match self.hint() {
+            Some(hint) => write!(f, "\n  hint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
 struct Facts {
     problem: Problem,
     outcome: Outcome,
@@ -292,9 +309,20 @@ impl Error {
             Outcome::RolledBack => format!("the file is as it was ({})", kept("rolled back")),
             Outcome::Restored => format!("the file is as it was ({})", kept("restored from its backup")),
             Outcome::NeedsRecovery => {
-                format!("the file is between two schemas ({})", kept("its backup could not be put back"))
+                format!("the file may be between two schemas ({})", kept("it could not be brought back"))
             }
             Outcome::Created | Outcome::Migrated | Outcome::Reverted => "the file is migrated".to_owned(),
+        }
+    }
+
+    /// Whether the disk has too little room, whether that was seen before the run or in the middle of it.
+    #[must_use]
+    pub fn is_disk_full(&self) -> bool {
+        match &self.0.problem {
+            Problem::NoSpace { .. } | Problem::DiskFull { .. } => true,
+            Problem::StepFailed { source, .. } => source.code & 0xff == rusqlite::ffi::SQLITE_FULL,
+            Problem::Io { source, .. } => source.kind() == std::io::ErrorKind::StorageFull,
+            _ => false,
         }
     }
 
@@ -303,6 +331,17 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         hint(&self.0.problem)
     }
+}
+
+/// A problem or an error with its causes, in one line.
+pub(crate) fn described(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        text.push_str(&format!(": {next}"));
+        cause = next.source();
+    }
+    text
 }
 
 impl fmt::Display for Error {
@@ -330,7 +369,7 @@ fn hint(problem: &Problem) -> Option<String> {
             let list = near.iter().map(|path| format!("`{}`", path.display())).collect::<Vec<_>>();
             format!("near it there is {}", list.join(", "))
         }
-        Problem::NotFound { .. } => "check the path; only `migrate` creates a database".to_owned(),
+        Problem::NotFound { .. } => "check the path; only migrating creates a database".to_owned(),
         Problem::NotAFile { .. } | Problem::Io { .. } => return None,
         Problem::DanglingLink { .. } => "make the target, or remove the link".to_owned(),
         Problem::NotADatabase { .. } => {
@@ -345,16 +384,12 @@ fn hint(problem: &Problem) -> Option<String> {
         Problem::Locked { holder: Some(pid), .. } => {
             format!("process {pid} is migrating it; wait longer, or look at what it does")
         }
-        Problem::Locked { .. } => "close the other program that writes to it, or wait longer".to_owned(),
-        Problem::Sqlite { source, .. } if source.code & 0xff == rusqlite::ffi::SQLITE_FULL => {
-            "free some disk space and start again".to_owned()
-        }
+        Problem::Locked { .. } => "close the other program that has it open, or wait longer".to_owned(),
         Problem::Sqlite { source, .. } | Problem::StepFailed { source, .. } if is_unregistered(source) => {
             "register it in `on_connect`, which prepares every connection".to_owned()
         }
         Problem::Sqlite { .. } => return None,
-        Problem::NoSpace { .. } => "free some disk space and start again".to_owned(),
-        Problem::BackupFailed { .. } => "nothing was migrated, because nothing could be gone back to".to_owned(),
+        Problem::NoSpace { .. } | Problem::DiskFull { .. } => "free some disk space and start again".to_owned(),
         Problem::Newer { .. } => "start the newer version of the app, or put an older backup back".to_owned(),
         Problem::Divergent { .. } => {
             "an applied migration must not be changed; put its text back, and write a new one".to_owned()
@@ -367,14 +402,14 @@ fn hint(problem: &Problem) -> Option<String> {
         }
         Problem::BadMigration { right: Some(right), .. } => format!("the right name would be `{right}`"),
         Problem::BadMigration { right: None, .. } => return None,
-        Problem::NoMigrations { .. } => "`--migrations DIR` names the folder".to_owned(),
-        Problem::UnknownTarget { .. } => "`lifeboat status` lists the versions".to_owned(),
+        Problem::NoMigrations { .. } => "check the path of the migrations".to_owned(),
+        Problem::UnknownTarget { .. } => "the versions are those of the migration files".to_owned(),
         Problem::BadHistory { .. } => "compare it with the history in the newest backup".to_owned(),
         Problem::StepFailed { source, .. } if source.code & 0xff == rusqlite::ffi::SQLITE_FULL => {
             "free some disk space and start again".to_owned()
         }
         Problem::StepFailed { .. } | Problem::CodeFailed { .. } | Problem::Panicked { .. } => {
-            "mend the migration and run again; `lifeboat status --sql` shows what is pending".to_owned()
+            "mend the migration and run again".to_owned()
         }
         Problem::StatementRefused { allow: Some(name), .. } if name == "journal_mode" => {
             "`-- lifeboat: no-transaction` at the head of the file, or `Migrator::no_transaction(version)`, runs it \
@@ -414,5 +449,5 @@ fn is_unregistered(cause: &SqliteCause) -> bool {
 }
 
 /// How a person puts a copy back without lifeboat.
-const RECIPE: &str = "`lifeboat recover` tries again. By hand: stop the app, move the database and its `-wal`, `-shm` \
+const RECIPE: &str = "the next launch, or `lifeboat recover`, tries again. By hand: stop the app, move the database and its `-wal`, `-shm` \
      and `-journal` files aside together, then copy a backup to the database's place";

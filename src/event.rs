@@ -29,8 +29,8 @@ pub enum Event {
     },
     /// The run that had been cut off is undone.
     RecoveryFinished {
-        /// Where the state that was found is kept.
-        kept: PathBuf,
+        /// Where the state that was found is kept; nothing, if it was too damaged to be copied.
+        kept: Option<PathBuf>,
     },
     /// A run begins.
     RunStarted {
@@ -130,7 +130,40 @@ pub enum Event {
         outcome: Outcome,
         /// What the call says to people.
         message: String,
+        /// Whether it ended in an error.
+        failed: bool,
     },
+}
+
+/// How much an event matters, as logs have it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Level {
+    /// Something failed.
+    Error,
+    /// A person should know.
+    Warn,
+    /// A step on the way.
+    Info,
+    /// How far something has come.
+    Debug,
+}
+
+impl Event {
+    /// How much it matters.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        match self {
+            Event::StepFailed { .. } | Event::Finished { failed: true, .. } => Level::Error,
+            Event::Warning { .. }
+            | Event::RecoveryStarted { .. }
+            | Event::RolledBack
+            | Event::RestoreStarted { .. }
+            | Event::RestoreFinished { .. } => Level::Warn,
+            Event::BackupProgress { .. } | Event::StatementRunning { .. } => Level::Debug,
+            _ => Level::Info,
+        }
+    }
 }
 
 impl fmt::Display for Event {
@@ -145,9 +178,10 @@ impl fmt::Display for Event {
             Event::RecoveryStarted { backup } => {
                 write!(f, "an earlier run was cut off; restoring `{}`", backup.display())
             }
-            Event::RecoveryFinished { kept } => {
-                write!(f, "the run that was cut off is undone; its state is kept in `{}`", kept.display())
+            Event::RecoveryFinished { kept: Some(kept) } => {
+                write!(f, "the run that was cut off is undone; what it had left is kept in `{}`", kept.display())
             }
+            Event::RecoveryFinished { kept: None } => f.write_str("the run that was cut off is undone"),
             Event::RunStarted { steps: 1 } => f.write_str("1 migration to run"),
             Event::RunStarted { steps } => write!(f, "{steps} migrations to run"),
             Event::BackupStarted { bytes } => write!(f, "backing up {}", mebibytes(*bytes)),
@@ -175,8 +209,8 @@ impl fmt::Display for Event {
             Event::SkippedInTest { pending } => {
                 write!(f, "test environment: {pending} pending migrations were not run")
             }
-            Event::Warning { message } => write!(f, "warning: {message}"),
-            Event::Finished { outcome, message } => write!(f, "{message} ({outcome:?})"),
+            Event::Warning { message } => f.write_str(message),
+            Event::Finished { outcome, message, .. } => write!(f, "{message} ({outcome})"),
         }
     }
 }

@@ -17,7 +17,7 @@ mod report;
 pub use backup::{Backup, Metadata};
 pub use engine::{Atomicity, Check, LedgerText, StepContext};
 pub use error::{BoxError, Error, ErrorKind, Location, Problem, Result, SqliteCause};
-pub use event::{CancelToken, Event, brief, mebibytes};
+pub use event::{CancelToken, Event, Level, brief, mebibytes};
 pub use migration::{Embedded, Entry, Migration, Migrations, Plan, Prefix};
 pub use migrator::{Database, Environment, Migrator};
 #[cfg(feature = "cli")]

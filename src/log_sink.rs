@@ -1,39 +1,23 @@
 //! Events as lines of the `log` and `tracing` crates, target `lifeboat::migration`.
 
-use crate::event::Event;
+use crate::event::{Event, Level};
 
 const TARGET: &str = "lifeboat::migration";
 
 pub(crate) fn forward(event: &Event) {
-    match event {
-        Event::StepFailed { .. } => {
-            #[cfg(feature = "log")]
-            log::error!(target: TARGET, "{event}");
-            #[cfg(feature = "tracing")]
-            tracing::error!(target: TARGET, "{event}");
-        }
-        Event::Warning { .. }
-        | Event::RecoveryStarted { .. }
-        | Event::RolledBack
-        | Event::RestoreStarted { .. }
-        | Event::RestoreFinished { .. } => {
-            #[cfg(feature = "log")]
-            log::warn!(target: TARGET, "{event}");
-            #[cfg(feature = "tracing")]
-            tracing::warn!(target: TARGET, "{event}");
-        }
-        Event::BackupProgress { .. } | Event::StatementRunning { .. } => {
-            #[cfg(feature = "log")]
-            log::debug!(target: TARGET, "{event}");
-            #[cfg(feature = "tracing")]
-            tracing::debug!(target: TARGET, "{event}");
-        }
-        _ => {
-            #[cfg(feature = "log")]
-            log::info!(target: TARGET, "{event}");
-            #[cfg(feature = "tracing")]
-            tracing::info!(target: TARGET, "{event}");
-        }
+    #[cfg(feature = "log")]
+    match event.level() {
+        Level::Error => log::error!(target: TARGET, "{event}"),
+        Level::Warn => log::warn!(target: TARGET, "{event}"),
+        Level::Info => log::info!(target: TARGET, "{event}"),
+        Level::Debug => log::debug!(target: TARGET, "{event}"),
+    }
+    #[cfg(feature = "tracing")]
+    match event.level() {
+        Level::Error => tracing::error!(target: TARGET, "{event}"),
+        Level::Warn => tracing::warn!(target: TARGET, "{event}"),
+        Level::Info => tracing::info!(target: TARGET, "{event}"),
+        Level::Debug => tracing::debug!(target: TARGET, "{event}"),
     }
 }
 
@@ -71,7 +55,7 @@ mod tests {
             .step(2, "fails", |_| Err("no".into()));
         migrator.at(folder.path().join("app.db")).migrate().unwrap_err();
         let lines = LINES.lock().unwrap().join("\n");
-        for wanted in ["INFO [1/2] V1__works started", "ERROR V2__fails failed", "WARN rolled back", "RolledBack"] {
+        for wanted in ["INFO [1/2] V1__works started", "ERROR V2__fails failed", "WARN rolled back", "(rolled-back)"] {
             assert!(lines.contains(wanted), "{wanted} in:\n{lines}");
         }
     }

@@ -319,7 +319,8 @@ impl Migrator {
             self.settings.emitter.emit(Event::SkippedInTest { pending });
             return self.connect(path);
         }
-        if let Ready::UpToDate(connection) = launch.look()? {
+        let ready = launch.look().inspect_err(|error| launch.tell_failure(error))?;
+        if let Ready::UpToDate(connection, _) = ready {
             let connector = &self.settings.connector;
             if connection.is_readonly("main").unwrap_or(false)
                 && let Ok(own) = connector.open_for_app(DatabasePath::resolve(path)?.real(), self.settings.wait)
@@ -343,7 +344,8 @@ impl Migrator {
         Database { migrator: self, path: path.into() }
     }
 
-    /// Migrates a connection that is open, without lock and backup: for a database in memory, in a test.
+    /// Migrates a connection that is open, without lock and backup: for a database in memory, in a test. Its setting of
+    /// foreign keys and its time-out stay; an authorizer or a progress handler of its own is removed.
     ///
     /// # Errors
     /// As [`open`](Self::open); and a run of several transactions on a database that is not in memory.

@@ -29,6 +29,29 @@ pub enum Outcome {
     NeedsRecovery,
 }
 
+impl Outcome {
+    /// The name in JSON and logs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Created => "created",
+            Outcome::Migrated => "migrated",
+            Outcome::Reverted => "reverted",
+            Outcome::UpToDate => "up-to-date",
+            Outcome::Untouched => "untouched",
+            Outcome::RolledBack => "rolled-back",
+            Outcome::Restored => "restored",
+            Outcome::NeedsRecovery => "needs-recovery",
+        }
+    }
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// Up or down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]

@@ -63,6 +63,8 @@ pub(crate) struct Backups {
 impl Backups {
     pub(crate) fn of(database: &DatabasePath, folder: Option<&Path>) -> Self {
         let folder = folder.map_or_else(|| database.folder().join("backups"), ToOwned::to_owned);
+        // Absolute: its parent is to be synced, and its paths are to be told.
+        let folder = std::path::absolute(&folder).unwrap_or(folder);
         Backups { folder, names: Names::of(database.real()) }
     }
 

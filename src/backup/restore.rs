@@ -8,7 +8,7 @@ use rusqlite::Connection;
 
 use super::folder::Backups;
 use super::take::{CopyError, copy};
-use crate::error::Problem;
+use crate::error::{Problem, described};
 use crate::event::{CancelToken, Emitter, Event};
 use crate::file::{Connector, Purpose, content_hash, is_busy, settle_header, sqlite_problem};
 
@@ -55,10 +55,10 @@ pub(crate) fn put_back(
     let stuck = |why: String| original.stuck(backups, database, why);
     let path = original.find(backups, database)?;
     emitter.emit(Event::RestoreStarted { backup: path.clone() });
-    let source = connector.open(&path, Purpose::Read, wait).map_err(|problem| stuck(problem.to_string()))?;
+    let source = connector.open(&path, Purpose::Read, wait).map_err(|problem| stuck(described(&problem)))?;
     let done = copy_back(&source, target, original.journal_mode, wait, database);
     drop(source);
-    done.map_err(|problem| stuck(with_cause(&problem)))?;
+    done.map_err(|problem| stuck(described(&problem)))?;
     let _ = settle_header(&path); // in case `on_connect` turned it into a WAL database
     // So that the file is whole without its log.
     empty_log(target, wait);
@@ -111,11 +111,4 @@ fn set_journal_mode(target: &Connection, mode: &str) -> rusqlite::Result<()> {
     }
     target
         .query_row(if wal(mode) { "PRAGMA journal_mode = WAL" } else { "PRAGMA journal_mode = DELETE" }, [], |_| Ok(()))
-}
-
-fn with_cause(problem: &Problem) -> String {
-    match std::error::Error::source(problem) {
-        Some(cause) => format!("{problem}: {cause}"),
-        None => problem.to_string(),
-    }
 }

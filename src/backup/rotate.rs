@@ -10,9 +10,12 @@ use crate::event::{Emitter, Event};
 use crate::file::{io_problem, remove_if_there};
 
 impl Backups {
-    /// After a run that succeeded: keeps the newest `keep`, and `protected`.
+    /// After a run that succeeded: keeps the newest `keep`, and `protected`. What an interrupted run had left does not
+    /// count: what somebody wrote between the crash and the next launch is in there and nowhere else. There is one such
+    /// copy at the most, until the next interruption.
     pub(crate) fn rotate(&self, keep: usize, protected: Option<&str>, emitter: &Emitter) -> Result<(), Problem> {
-        let backups = self.list()?;
+        let mut backups = self.list()?;
+        backups.retain(|backup| !reason_is(backup, INTERRUPTED));
         let surplus = backups.len().saturating_sub(keep.max(1));
         for backup in backups.iter().take(surplus) {
             if protected != Some(backup.name().as_str()) {
@@ -91,4 +94,8 @@ fn remove(backup: &Backup, emitter: &Emitter) -> Result<(), Problem> {
     let _ = remove_if_there(&metadata_file(&backup.path));
     emitter.emit(Event::BackupPruned { path: backup.path.clone() });
     Ok(())
+}
+
+fn reason_is(backup: &Backup, reason: &str) -> bool {
+    backup.metadata.as_ref().is_some_and(|metadata| metadata.reason == reason)
 }

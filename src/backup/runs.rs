@@ -3,11 +3,12 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
+use std::path::Path;
 
 use serde::Serialize;
 
 use super::folder::Backups;
-use crate::file::create_folder;
+use crate::file::{create_folder, give_same_access};
 use crate::report::Outcome;
 
 /// One line.
@@ -19,7 +20,10 @@ pub(crate) struct RunLine<'a> {
     pub(crate) database: String,
     pub(crate) started: String,
     pub(crate) duration_ms: f64,
-    pub(crate) migrations: Vec<String>,
+    /// How many migrations the run had, the first and the last of them: a line has few bytes whatever the run.
+    pub(crate) count: usize,
+    pub(crate) first: Option<String>,
+    pub(crate) last: Option<String>,
     pub(crate) backup: Option<String>,
     pub(crate) outcome: Outcome,
     pub(crate) app_version: Option<&'a str>,
@@ -28,7 +32,8 @@ pub(crate) struct RunLine<'a> {
 
 impl Backups {
     /// Appends a line and keeps the last thousand. For people: a run is not judged by it, so it is not synced.
-    pub(crate) fn log_run(&self, line: &RunLine<'_>) -> std::io::Result<()> {
+    /// No more readable than the database: an error may quote from it.
+    pub(crate) fn log_run(&self, line: &RunLine<'_>, database: &Path) -> std::io::Result<()> {
         const KEPT: usize = 1000;
         create_folder(&self.folder)?;
         let path = self.folder.join("runs.jsonl");
@@ -37,12 +42,16 @@ impl Backups {
         let mut file = OpenOptions::new().append(true).create(true).open(&path)?;
         file.write_all(text.as_bytes())?;
         drop(file);
+        if let Ok(like) = fs::metadata(database) {
+            let _ = give_same_access(&like, &path);
+        }
         let all = fs::read_to_string(&path)?;
         let surplus = all.lines().count().saturating_sub(KEPT);
         if surplus > 0 {
             let shorter = self.folder.join(".runs.jsonl.partial");
             let kept: String = all.lines().skip(surplus).flat_map(|line| [line, "\n"]).collect();
             fs::write(&shorter, kept)?;
+            give_same_access(&fs::metadata(&path)?, &shorter)?;
             fs::rename(&shorter, &path)?;
         }
         Ok(())

@@ -73,7 +73,6 @@ impl Backups {
         let database = copying.database.real();
         let source = copying.connector.open(database, Purpose::Read, copying.wait)?;
         let bytes = size_of(&source).map_err(|error| sqlite_problem(database, "read", &error))?;
-        refuse_without_space(&self.folder, bytes)?;
         copying.emitter.emit(Event::BackupStarted { bytes });
         let file = allocate_exclusively(partial).map_err(|source| write_problem(partial, "create", source))?;
         drop(file);
@@ -191,18 +190,6 @@ impl Backups {
 fn share(bytes: u64, done: i32, total: i32) -> u64 {
     let part = |number: i32| u64::try_from(number).unwrap_or(0);
     bytes.saturating_mul(part(done)) / part(total).max(1)
-}
-
-/// The copy, and a little for names and metadata.
-fn refuse_without_space(folder: &Path, bytes: u64) -> Result<(), Problem> {
-    const SLACK: u64 = 256 * 1024;
-    let available =
-        available_bytes(folder).map_err(|source| io_problem(folder, "measure the free space of", source))?;
-    let needed = bytes + SLACK;
-    if available < needed {
-        return Err(Problem::NoSpace { path: folder.to_owned(), available, needed });
-    }
-    Ok(())
 }
 
 fn check_copy(partial: &Path, copying: &Copying<'_>) -> Result<Findings, Problem> {

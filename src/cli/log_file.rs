@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{SecondsFormat, Utc};
-use lifeboat::{Event, Problem};
+use lifeboat::{Event, Level, Problem};
 
 use super::screen::harmless;
 
@@ -23,14 +23,10 @@ impl LogFile {
     }
 
     pub(super) fn event(&self, event: &Event) {
-        let level = match event {
-            Event::StepFailed { .. } => "ERROR",
-            Event::Warning { .. }
-            | Event::RecoveryStarted { .. }
-            | Event::RolledBack
-            | Event::RestoreStarted { .. }
-            | Event::RestoreFinished { .. } => "WARN",
-            Event::BackupProgress { .. } | Event::StatementRunning { .. } => "DEBUG",
+        let level = match event.level() {
+            Level::Error => "ERROR",
+            Level::Warn => "WARN",
+            Level::Debug => "DEBUG",
             _ => "INFO",
         };
         self.line(level, &event.to_string());

@@ -26,7 +26,9 @@ const CREATE: &str = "CREATE TABLE IF NOT EXISTS lifeboat_ledger (
     journal_mode TEXT,
     up TEXT,
     down TEXT
-)";
+);
+-- Every launch asks for the open run; without the index it would read all rows, and the texts in them.
+CREATE INDEX lifeboat_ledger_open ON lifeboat_ledger (is_open) WHERE is_open <> 0";
 
 /// SQL that closes the open run in a copy of a file in which one stands open: restoring that copy must not look like
 /// another interruption.

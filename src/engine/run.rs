@@ -18,7 +18,7 @@ use super::statistics;
 use super::step::{Manner, apply, create_history, said, script_rules};
 use super::watch::Touched;
 use crate::backup::Taken;
-use crate::error::Problem;
+use crate::error::{Problem, described};
 use crate::event::Event;
 use crate::file::{Findings, Purpose, sqlite_problem};
 use crate::migration::{HashWidth, Migration};
@@ -206,7 +206,7 @@ impl Run<'_> {
             duration_ms: duration.as_secs_f64() * 1000.0,
             success: ran.is_ok(),
             state: StepState::Applied,
-            error: ran.as_ref().err().map(described),
+            error: ran.as_ref().err().map(|problem| described(problem)),
         });
         match &ran {
             Ok(()) => emitter.emit(Event::StepFinished { name: context.name, duration }),
@@ -346,14 +346,6 @@ impl Run<'_> {
 
     fn failed(&self, error: &rusqlite::Error) -> Problem {
         sqlite_problem(self.path, "write", error)
-    }
-}
-
-/// A problem with its cause, in one line.
-fn described(problem: &Problem) -> String {
-    match std::error::Error::source(problem) {
-        Some(cause) => format!("{problem}: {cause}"),
-        None => problem.to_string(),
     }
 }
 

@@ -35,11 +35,17 @@ impl Session {
         Ok(session)
     }
 
-    /// Watches a connection that somebody else opened.
+    /// A session on a connection that somebody else opened.
     pub(crate) fn over(settings: &Settings, mut connection: Connection) -> rusqlite::Result<Self> {
-        let watch = Watch::new(settings.cancel.clone(), settings.emitter.clone(), settings.statement_limit);
-        watch.install(&mut connection)?;
+        let watch = Self::watch(settings, &mut connection)?;
         Ok(Session { connection, watch })
+    }
+
+    /// Begins to watch a connection.
+    pub(crate) fn watch(settings: &Settings, connection: &mut Connection) -> rusqlite::Result<Arc<Watch>> {
+        let watch = Watch::new(settings.cancel.clone(), settings.emitter.clone(), settings.statement_limit);
+        watch.install(connection)?;
+        Ok(watch)
     }
 
     /// Moves the write-ahead log into the file, if nobody is in the way: a shorter log makes a smaller copy to restore.
@@ -61,12 +67,12 @@ impl Session {
 
 /// Takes SQLite's write lock, and waits for it.
 pub(crate) fn begin_immediate(connection: &Connection, settings: &Settings, path: &Path) -> Result<(), Problem> {
-    patiently(connection, settings, path, "BEGIN IMMEDIATE", "begin a transaction on", true)
+    patiently(connection, settings, path, "BEGIN IMMEDIATE", "begin a transaction on", "write lock")
 }
 
 /// Commits. With a rollback journal, a reader makes COMMIT wait; the transaction stays open meanwhile.
 pub(crate) fn commit(connection: &Connection, settings: &Settings, path: &Path) -> Result<(), Problem> {
-    patiently(connection, settings, path, "COMMIT", "commit to", true)
+    patiently(connection, settings, path, "COMMIT", "commit to", "lock that readers share")
 }
 
 fn patiently(
@@ -75,10 +81,10 @@ fn patiently(
     path: &Path,
     sql: &str,
     action: &'static str,
-    tell: bool,
+    lock: &'static str,
 ) -> Result<(), Problem> {
     let started = Instant::now();
-    let mut told = !tell;
+    let mut told = false;
     let failed = |error: &rusqlite::Error| sqlite_problem(path, action, error);
     connection.busy_timeout(TURN).map_err(|error| failed(&error))?;
     loop {
@@ -90,11 +96,11 @@ fn patiently(
                 }
                 let waited = started.elapsed();
                 if waited >= settings.wait {
-                    return Err(Problem::Locked { path: path.to_owned(), lock: "write lock", holder: None, waited });
+                    return Err(Problem::Locked { path: path.to_owned(), lock, holder: None, waited });
                 }
                 if !told {
                     told = true;
-                    settings.emitter.emit(Event::Waiting { lock: "write lock", holder: None, at_most: settings.wait });
+                    settings.emitter.emit(Event::Waiting { lock, holder: None, at_most: settings.wait });
                 }
                 // A deadlock that SQLite sees is reported at once, without the time-out.
                 std::thread::sleep(Duration::from_millis(2));
@@ -102,6 +108,9 @@ fn patiently(
             Err(error) => return Err(failed(&error)),
         }
     }
-    // Inside a statement, SQLite waits by itself (a page cache that spills meets readers).
-    connection.busy_timeout(settings.wait).map_err(|error| failed(&error))
+    // Outside a transaction of ours SQLite waits by itself. Inside one it must not: with a rollback journal, a page cache
+    // that is full would wait for readers at every page, each time to the deadline; without waiting it grows instead, and
+    // the readers are waited for once, at the commit.
+    let busy = if connection.is_autocommit() { settings.wait } else { Duration::ZERO };
+    connection.busy_timeout(busy).map_err(|error| failed(&error))
 }

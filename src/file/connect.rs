@@ -217,6 +217,7 @@ pub(crate) fn sqlite_problem(path: &Path, action: &'static str, error: &rusqlite
         }
         Some(ErrorCode::ReadOnly) => Problem::ReadOnly { path, why: source.message },
         Some(ErrorCode::OperationInterrupted) => Problem::Cancelled {},
+        Some(ErrorCode::DiskFull) => Problem::DiskFull { path, source },
         _ => Problem::Sqlite { path, action, source },
     }
 }

@@ -1,6 +1,6 @@
 //! A folder with all that is in it, as one thing: made durable, and given its name at once.
 
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::Path;
 
@@ -20,7 +20,8 @@ pub(crate) fn settle_tree(folder: &Path) -> io::Result<()> {
             fs::set_permissions(&path, writable_by_owner(&metadata))?;
         }
         // Without it, a power cut after the rename leaves the final name on torn files.
-        sync_file(&File::open(&path)?)?;
+        // Opened for writing, as Windows wants it for a sync. (Not run there.)
+        sync_file(&OpenOptions::new().read(true).write(true).open(&path)?)?;
     }
     sync_folder(folder)
 }

@@ -23,6 +23,8 @@ pub struct Migrations {
     list: Vec<Migration>,
     /// What looked like a migration and is none. Kept until the migrations are used, so that embedding cannot fail.
     mistakes: Vec<Mistake>,
+    /// Versions that were spoken of and are none.
+    unknown_versions: Vec<i64>,
     /// The folder that was embedded, on the machine that built the app.
     pub(crate) built_from: Option<PathBuf>,
 }
@@ -79,7 +81,7 @@ impl Migrations {
 
     pub(crate) fn from_parts(mut list: Vec<Migration>, mistakes: Vec<Mistake>) -> Self {
         list.sort_by_key(|migration| migration.version);
-        Migrations { list, mistakes, built_from: None }
+        Migrations { list, mistakes, ..Migrations::default() }
     }
 
     /// Adds a step in Rust. One that has the version and name of a `.rs` file takes its place.
@@ -109,8 +111,9 @@ impl Migrations {
 
     /// Changes the directives of one version, for an applied file whose text must stay as it is.
     pub(crate) fn direct(&mut self, version: i64, change: impl FnOnce(&mut Directives)) {
-        if let Some(migration) = self.list.iter_mut().find(|migration| migration.version == version) {
-            change(&mut migration.directives);
+        match self.list.iter_mut().find(|migration| migration.version == version) {
+            Some(migration) => change(&mut migration.directives),
+            None => self.unknown_versions.push(version),
         }
     }
 
@@ -122,6 +125,10 @@ impl Migrations {
                 why: mistake.why.clone(),
                 right: mistake.right.clone(),
             });
+        }
+        if let Some(version) = self.unknown_versions.first() {
+            let what = format!("a setting speaks of version {version}, and there is no such migration");
+            return Err(Problem::Unsupported { what });
         }
         for pair in self.list.windows(2) {
             if pair[0].version == pair[1].version {

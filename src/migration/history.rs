@@ -8,7 +8,7 @@ use std::path::Path;
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
-use super::ledger::{LEDGER_TABLE, OpenRun, read_open_run};
+use super::ledger::{LEDGER_TABLE, OpenRun, has_migrations, read_open_run};
 use super::types::{HashWidth, Migration, checksum};
 use crate::error::{Problem, SqliteCause};
 use crate::file::{is_about_sql, sqlite_problem};
@@ -102,6 +102,10 @@ fn read(connection: &Connection, path: &Path, table: &str) -> Result<Record, Pro
     }
     if record.has_history {
         record.applied = read_applied(connection, path, table)?;
+    }
+    if has_ledger && !record.has_history && has_migrations(connection).map_err(failed)? {
+        let why = format!("there is no such table, but `{LEDGER_TABLE}` tells of migrations; is it the right name?");
+        return Err(bad(table, why));
     }
     if has_ledger {
         record.open_run = read_open_run(connection).map_err(|error| {

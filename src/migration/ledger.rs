@@ -11,7 +11,7 @@ pub(crate) const LEDGER_TABLE: &str = "lifeboat_ledger";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OpenRun {
     pub(crate) run: String,
-    /// The file name of its copy in the backups folder. Text from a file: not trusted, see `backup::find_for_run`.
+    /// The file name of its copy in the backups folder. Text from a file: not trusted, see `Backups::named`.
     pub(crate) backup: String,
     pub(crate) size: i64,
     pub(crate) hash: String,
@@ -26,7 +26,7 @@ pub(crate) fn read_open_run(connection: &Connection) -> rusqlite::Result<Option<
         .prepare(
             "SELECT CAST(run AS TEXT), CAST(ifnull(backup, '') AS TEXT), CAST(ifnull(backup_size, 0) AS INTEGER),
                     CAST(ifnull(backup_hash, '') AS TEXT), CAST(ifnull(journal_mode, '') AS TEXT)
-             FROM lifeboat_ledger WHERE kind = 'run' AND is_open = 1 ORDER BY id DESC LIMIT 1",
+             FROM lifeboat_ledger WHERE is_open <> 0 AND kind = 'run' ORDER BY id DESC LIMIT 1",
         )?
         .query_row([], |row| {
             let text = |index| {
@@ -54,4 +54,12 @@ pub(crate) fn committed_backups(connection: &Connection) -> rusqlite::Result<BTr
         "SELECT CAST(backup AS TEXT) FROM lifeboat_ledger WHERE kind = 'run' AND is_open = 0 AND backup IS NOT NULL",
     )?;
     statement.query_map([], |row| row.get(0))?.collect()
+}
+
+/// Whether the ledger knows of an applied migration. Anything that cannot be read is no such knowledge.
+pub(crate) fn has_migrations(connection: &Connection) -> rusqlite::Result<bool> {
+    match connection.prepare("SELECT 1 FROM lifeboat_ledger WHERE kind = 'migration' LIMIT 1") {
+        Ok(mut statement) => statement.exists([]),
+        Err(_) => Ok(false),
+    }
 }

@@ -130,7 +130,7 @@ impl Plan {
                     return Err(Problem::UnknownTarget { version, why: "there is no such migration".to_owned() });
                 }
                 if applied && current > Some(version) {
-                    let why = format!("the file is at {}; going back is `revert`", current.unwrap_or_default());
+                    let why = format!("the file is at version {} already", current.unwrap_or_default());
                     return Err(Problem::UnknownTarget { version, why });
                 }
                 self.pending.retain(|migration| migration.version <= version);

@@ -1,6 +1,7 @@
 //! Migrating a connection that the caller has open: for a database in memory, in a test.
 
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -20,14 +21,35 @@ pub(crate) fn apply_to(launch: &Launch<'_>, connection: &mut Connection) -> Resu
         return Err(Problem::Unsupported { what: "the connection has a transaction open".to_owned() }.into());
     }
     let keys: bool = connection.query_row("PRAGMA foreign_keys", [], |row| row.get(0)).map_err(failed)?;
-    // Lent to the session and taken back, whatever happens between.
+    let busy: i64 = connection.query_row("PRAGMA busy_timeout", [], |row| row.get(0)).map_err(failed)?;
+    let in_memory = connection.path().is_none_or(str::is_empty);
+    let watch = Session::watch(launch.settings, connection).map_err(failed)?;
     let own = std::mem::replace(connection, Connection::open_in_memory().map_err(failed)?);
-    let in_memory = own.path().is_none_or(str::is_empty);
-    let mut session = Session::over(launch.settings, own).map_err(failed)?;
-    let result = run(launch, &mut session, path, in_memory);
-    *connection = session.connection;
-    Watch::remove(connection).and_then(|()| connection.pragma_update(None, "foreign_keys", keys)).map_err(failed)?;
+    let mut lent = Lent { session: Some(Session { connection: own, watch }), owner: connection };
+    let result = match &mut lent.session {
+        Some(session) => run(launch, session, path, in_memory),
+        None => Err(Problem::Unsupported { what: "the connection is lent already".to_owned() }.into()),
+    };
+    drop(lent);
+    Watch::remove(connection)
+        .and_then(|()| connection.pragma_update(None, "foreign_keys", keys))
+        .and_then(|()| connection.busy_timeout(Duration::from_millis(u64::try_from(busy).unwrap_or(0))))
+        .map_err(failed)?;
     result
+}
+
+/// The caller's connection while a session has it. Given back also when a listener of the app's panics.
+struct Lent<'a> {
+    session: Option<Session>,
+    owner: &'a mut Connection,
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        if let Some(session) = self.session.take() {
+            *self.owner = session.connection;
+        }
+    }
 }
 
 fn run(launch: &Launch<'_>, session: &mut Session, path: &Path, in_memory: bool) -> Result<Report> {

@@ -9,7 +9,7 @@ use super::launch::{Launch, run_id};
 use super::outcome::{Log, finished};
 use crate::backup::Backups;
 use crate::engine::{Before, Run, Session, compile, group};
-use crate::error::{Error, Problem, Result};
+use crate::error::{Error, Problem, Result, described};
 use crate::file::{
     DatabasePath, Purpose, aside_stale_sidecars, io_problem, link_into_place, remove_with_sidecars, sqlite_problem,
     sync_file, sync_folder, write_problem,
@@ -74,7 +74,7 @@ fn make(launch: &Launch<'_>, database: &DatabasePath) -> Result<Option<Report>> 
             for result in failure.results.iter_mut().filter(|result| result.state == StepState::Restored) {
                 result.state = StepState::RolledBack;
             }
-            log.write(Outcome::RolledBack, Some(failure.problem.to_string()));
+            log.write(Outcome::RolledBack, Some(described(&failure.problem)));
             return Err(Error::new(failure.problem, Outcome::RolledBack).with_results(failure.results));
         }
     };

@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use super::fresh;
-use super::outcome::{failed_run, finished};
+use super::outcome::{failed_run, finished, nothing_to_do};
 use super::recover::undo_open_run;
 use super::space::Budget;
 use crate::backup::{Backups, Copying, MIGRATE, Taken};
 use crate::engine::{Before, Run, Session, Settings, begin_immediate, compile, copy_depth, group, is_split, note_all};
-use crate::error::{Error, Problem, Result};
+use crate::error::{Error, Problem, Result, described};
 use crate::event::Event;
 use crate::file::{
     DatabasePath, LaunchLock, Purpose, create_folder, may_be_written, remove_with_sidecars, size_under_lock,
@@ -35,8 +35,8 @@ pub(crate) struct Launch<'a> {
 
 /// What a first look found.
 pub(crate) enum Ready {
-    /// Nothing to do; the connection that looked.
-    UpToDate(Connection),
+    /// Nothing to do; the connection that looked, and how many pending migrations lie beyond the target.
+    UpToDate(Connection, usize),
     /// So many migrations to run, or a run to undo.
     Pending(usize),
     /// There is no file.
@@ -49,6 +49,8 @@ impl Launch<'_> {
         self.migrations.check()?;
         let database = DatabasePath::resolve(self.path)?;
         if database.metadata().is_none() {
+            // What will be refused is refused before a folder or a lock is made.
+            plan(self.migrations.as_slice(), &[]).aim(self.target)?;
             return Ok(Ready::Absent);
         }
         let path = database.real();
@@ -64,8 +66,13 @@ impl Launch<'_> {
             return Err(refusal.into());
         }
         // Also with nothing pending: a version that is none, or that the file is past, must not look like success.
+        let pending = plan.pending.len();
         plan.aim(self.target)?;
-        Ok(if plan.pending.is_empty() { Ready::UpToDate(connection) } else { Ready::Pending(plan.pending.len()) })
+        Ok(if plan.pending.is_empty() {
+            Ready::UpToDate(connection, pending)
+        } else {
+            Ready::Pending(plan.pending.len())
+        })
     }
 
     /// Opens the file, and reads what it says of itself.
@@ -80,17 +87,25 @@ impl Launch<'_> {
     /// Brings the file to its schema.
     pub(crate) fn migrate(&self) -> Result<Report> {
         let result = match self.look() {
-            Ok(Ready::UpToDate(_)) => Ok(finished(Outcome::UpToDate, Vec::new(), None)),
+            Ok(Ready::UpToDate(_, later)) => Ok(nothing_to_do(later)),
             Ok(Ready::Absent) if self.migrations.is_empty() => Ok(finished(Outcome::UpToDate, Vec::new(), None)),
             Ok(Ready::Absent | Ready::Pending(_)) => self.migrate_under_lock(),
             Err(error) => Err(error),
         };
-        let (outcome, message) = match &result {
-            Ok(report) => (report.outcome, report.message.clone()),
-            Err(error) => (error.outcome(), format!("{error}; {}", error.state())),
-        };
-        self.settings.emitter.emit(Event::Finished { outcome, message });
+        match &result {
+            Ok(report) => {
+                let message = report.message.clone();
+                self.settings.emitter.emit(Event::Finished { outcome: report.outcome, message, failed: false });
+            }
+            Err(error) => self.tell_failure(error),
+        }
         result
+    }
+
+    /// The last event of a call that fails.
+    pub(crate) fn tell_failure(&self, error: &Error) {
+        let message = format!("{}; {}", described(error), error.state());
+        self.settings.emitter.emit(Event::Finished { outcome: error.outcome(), message, failed: true });
     }
 
     fn migrate_under_lock(&self) -> Result<Report> {

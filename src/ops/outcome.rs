@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::recover::keep_what_is_there;
 use crate::backup::{Backups, Original, RunLine, put_back};
 use crate::engine::{Failure, Run, Session, Settings};
-use crate::error::{Error, Problem};
+use crate::error::{Error, Problem, described};
 use crate::event::CancelToken;
 use crate::file::DatabasePath;
 use crate::migration::Migration;
@@ -45,13 +45,15 @@ impl Log<'_> {
             database: self.database.real().display().to_string(),
             started: self.at.clone(),
             duration_ms: self.started.elapsed().as_secs_f64() * 1000.0,
-            migrations: self.run.pending.iter().map(Migration::id).collect(),
+            count: self.run.pending.len(),
+            first: self.run.pending.first().map(Migration::id),
+            last: self.run.pending.last().map(Migration::id),
             backup: self.run.copy.map(|copy| copy.name.clone()),
             outcome,
             app_version: self.settings.app_version.as_deref(),
             error,
         };
-        if let Err(error) = self.backups.log_run(&line) {
+        if let Err(error) = self.backups.log_run(&line, self.database.real()) {
             self.settings.emitter.warn(format!("the log of runs was not written: {error}"));
         }
     }
@@ -94,7 +96,7 @@ pub(crate) fn failed_run(log: Log<'_>, failure: Failure, session: &mut Session) 
         (true, None) => Error::new(problem, Outcome::NeedsRecovery),
         (false, _) => Error::new(problem, Outcome::RolledBack),
     };
-    log.write(error.outcome(), Some(error.to_string()));
+    log.write(error.outcome(), Some(described(&error)));
     error.with_backup(backup).with_results(results)
 }
 
@@ -111,6 +113,16 @@ fn keep_for_others(log: &Log<'_>, session: &Session, original: &str) -> Result<(
         ));
     }
     Ok(())
+}
+
+/// The report of a run whose target is reached already; `later` migrations are pending beyond it.
+pub(crate) fn nothing_to_do(later: usize) -> Report {
+    let report = finished(Outcome::UpToDate, Vec::new(), None);
+    match later {
+        0 => report,
+        1 => Report { message: "nothing to do; 1 later migration is pending".to_owned(), ..report },
+        more => Report { message: format!("nothing to do; {more} later migrations are pending"), ..report },
+    }
 }
 
 /// The report of a call that succeeded.

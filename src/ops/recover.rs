@@ -21,7 +21,7 @@ pub(crate) fn undo_open_run(
     database: &DatabasePath,
     session: &mut Session,
     open: &OpenRun,
-) -> Result<PathBuf> {
+) -> Result<Option<PathBuf>> {
     let settings = launch.settings;
     let path = database.real();
     let stuck = |problem: Problem| Error::new(problem, Outcome::NeedsRecovery);
@@ -37,7 +37,7 @@ pub(crate) fn undo_open_run(
     // Before anything is written: without it there is no way back, and no launch may fill the disk over it.
     original.find(&backups, path).map_err(stuck)?;
     let kept = keep_what_is_there(settings, database, &backups, session, &open.backup);
-    let kept = kept.map_err(stuck)?.unwrap_or_else(|| path.to_owned());
+    let kept = kept.map_err(stuck)?;
     session.watch.turn_deaf();
     let back = put_back(
         &backups,
@@ -112,8 +112,9 @@ pub(crate) fn recover(launch: &Launch<'_>) -> Result<Report> {
     let (record, _) = launch.plan(&session.connection, database.real())?;
     let Some(open) = record.open_run else { return Ok(nothing()) };
     let kept = undo_open_run(launch, &database, &mut session, &open)?;
-    let report = Report { recovered: true, ..finished(Outcome::Restored, Vec::new(), Some(kept)) };
-    launch.settings.emitter.emit(Event::Finished { outcome: report.outcome, message: report.message.clone() });
+    let report = Report { recovered: true, ..finished(Outcome::Restored, Vec::new(), kept) };
+    let message = report.message.clone();
+    launch.settings.emitter.emit(Event::Finished { outcome: report.outcome, message, failed: false });
     Ok(report)
 }
 

@@ -66,5 +66,6 @@ pub(crate) fn status(launch: &Launch<'_>) -> Result<Status> {
 fn not_embedded(embedded: &Migrations) -> Vec<String> {
     let Some(folder) = embedded.built_from.as_ref().filter(|folder| folder.is_dir()) else { return Vec::new() };
     let Ok(now) = Migrations::from_dir(folder) else { return Vec::new() };
-    now.iter().map(Migration::id).filter(|id| !embedded.iter().any(|known| known.id() == *id)).collect()
+    let known: std::collections::BTreeSet<String> = embedded.iter().map(Migration::id).collect();
+    now.iter().map(Migration::id).filter(|id| !known.contains(id)).collect()
 }
