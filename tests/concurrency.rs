@@ -164,7 +164,7 @@ fn a_reader_in_its_transaction_makes_the_commit_wait_and_then_give_up() {
     let reader = hold(&project, "BEGIN; SELECT count(*) FROM note", "COMMIT");
     let error = project.migrator().wait(A_MOMENT).at(project.db()).migrate().unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Locked, Outcome::RolledBack));
-    assert!(matches!(error.problem(), Problem::Locked { lock: "write lock", .. }));
+    assert!(matches!(error.problem(), Problem::Locked { lock: "lock that readers share", .. }));
     assert_eq!(error.results().len(), 1);
     assert_eq!(picture(&project.db()), before);
     raise(&project.path().join("go"));

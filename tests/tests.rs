@@ -15,6 +15,7 @@ mod concurrency;
 mod corpus;
 mod crash;
 mod embedding;
+mod foreign_code;
 mod foreign_keys;
 mod house;
 mod interrupted;

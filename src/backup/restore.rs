@@ -54,7 +54,6 @@ pub(crate) fn put_back(
 ) -> Result<(), Problem> {
     let stuck = |why: String| original.stuck(backups, database, why);
     let path = original.find(backups, database)?;
-    emitter.emit(Event::RestoreStarted { backup: path.clone() });
     let source = connector.open(&path, Purpose::Read, wait).map_err(|problem| stuck(described(&problem)))?;
     let done = copy_back(&source, target, original.journal_mode, wait, database);
     drop(source);

@@ -40,7 +40,11 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Failure { error, hint: None }
+        let hint = match error.problem() {
+            lifeboat::Problem::NoMigrations { .. } => Some("`--migrations DIR` names the folder".to_owned()),
+            _ => None,
+        };
+        Failure { error, hint }
     }
 }
 

@@ -43,7 +43,9 @@ fn existing(connection: &Connection, touched: &Touched) -> rusqlite::Result<Vec<
     let mut statement = connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0")?;
     let names = statement.query_map([], |row| row.get::<_, String>(0))?;
     names
-        .filter(|name| name.as_ref().map_or(true, |name| touched.all || touched.tables.contains(&name.to_lowercase())))
+        .filter(|name| {
+            name.as_ref().map_or(true, |name| touched.all || touched.tables.contains(&name.to_ascii_lowercase()))
+        })
         .collect()
 }
 

@@ -15,7 +15,7 @@ pub(crate) struct Fingerprint(u128);
 impl Fingerprint {
     pub(crate) fn of(connection: &Connection, history_table: Option<&str>) -> rusqlite::Result<Self> {
         let mut hasher = SipHasher13::new();
-        for pragma in ["user_version", "application_id", "page_size", "encoding", "auto_vacuum"] {
+        for pragma in ["user_version", "application_id", "page_size", "encoding"] {
             add_rows(connection, &format!("PRAGMA {pragma}"), &mut hasher)?;
         }
         add_rows(
@@ -54,11 +54,10 @@ pub(crate) fn different_count(
     copy: &Connection,
     touched: &Touched,
 ) -> rusqlite::Result<Option<String>> {
-    let mut tables =
-        copy.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'")?;
+    let mut tables = copy.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")?;
     let names = tables.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
     for name in names {
-        if !touched.all && !touched.tables.contains(&name.to_lowercase()) {
+        if name.starts_with("sqlite_") || !touched.all && !touched.tables.contains(&name.to_ascii_lowercase()) {
             continue;
         }
         let sql = format!("SELECT count(*) FROM \"{}\"", name.replace('"', "\"\""));

@@ -54,8 +54,9 @@ struct Key {
 
 /// The tables of a database, in small letters.
 pub(crate) fn tables(connection: &Connection) -> rusqlite::Result<BTreeSet<String>> {
-    let mut statement = connection.prepare("SELECT lower(name) FROM sqlite_schema WHERE type = 'table'")?;
-    statement.query_map([], |row| row.get(0))?.collect()
+    // In Rust, not by `lower()` or `LIKE`: an app may have functions of its own by these names, and pragmas change them.
+    let mut statement = connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")?;
+    statement.query_map([], |row| Ok(row.get::<_, String>(0)?.to_ascii_lowercase()))?.collect()
 }
 
 /// All dangling references there are.
@@ -88,7 +89,9 @@ pub(crate) fn check(
     }
     let keys = read_keys(connection).map_err(failed)?;
     let of_interest = |key: &Key| {
-        touched.all || looked_at.contains(&key.child.to_lowercase()) || looked_at.contains(&key.parent.to_lowercase())
+        touched.all
+            || looked_at.contains(&key.child.to_ascii_lowercase())
+            || looked_at.contains(&key.parent.to_ascii_lowercase())
     };
     let (found, mismatched) = find(connection, &keys, of_interest).map_err(failed)?;
     for (child, parent) in mismatched {
@@ -124,7 +127,7 @@ fn violation(migration: &str, touched: &Touched, first: &Reference, new: &[Refer
         parent: first.parent.clone(),
         rowids: same.iter().filter_map(|reference| reference.rowid).take(10).collect(),
         count: same.len(),
-        cascade: first.cascades && touched.deleted_from.contains(&first.parent.to_lowercase()),
+        cascade: first.cascades && touched.deleted_from.contains(&first.parent.to_ascii_lowercase()),
     }
 }
 
@@ -134,7 +137,7 @@ fn new_since(after: &Dangling, before: &Dangling) -> Vec<Reference> {
     let key = |reference: &Reference, other: &Dangling| {
         let mut hasher = SipHasher13::new();
         for table in [&reference.child, &reference.parent] {
-            let table = table.to_lowercase();
+            let table = table.to_ascii_lowercase();
             other.tables.contains(&table).then_some(table).hash(&mut hasher);
         }
         reference.values.hash(&mut hasher);
@@ -158,7 +161,7 @@ fn read_keys(connection: &Connection) -> rusqlite::Result<Vec<Key>> {
     let mut statement = connection.prepare(
         "SELECT child.name, key.id, key.\"table\", key.\"from\", key.\"to\", key.on_delete
          FROM sqlite_schema AS child JOIN pragma_foreign_key_list(child.name) AS key
-         WHERE child.type = 'table' AND child.sql LIKE '%references%'
+         WHERE child.type = 'table'
          ORDER BY child.name, key.id, key.seq",
     )?;
     let mut rows = statement.query([])?;
@@ -205,7 +208,7 @@ fn find(
                         Some(rowid) => {
                             let values = values_of(connection, key, rowid)?;
                             // The same key declared twice is one reference.
-                            if seen.insert((child.to_owned(), rowid, key.parent.to_lowercase(), values.clone())) {
+                            if seen.insert((child.to_owned(), rowid, key.parent.to_ascii_lowercase(), values.clone())) {
                                 references.push(reference(key, Some(rowid), values));
                             }
                         }
@@ -256,8 +259,8 @@ fn values_sql(key: &Key) -> String {
 fn values_of(connection: &Connection, key: &Key, rowid: i64) -> rusqlite::Result<String> {
     // A column may bear one of the three names of the rowid, hardly all of them.
     let columns: BTreeSet<String> = connection
-        .prepare("SELECT lower(name) FROM pragma_table_xinfo(?1)")?
-        .query_map([&key.child], |row| row.get(0))?
+        .prepare("SELECT name FROM pragma_table_xinfo(?1)")?
+        .query_map([&key.child], |row| Ok(row.get::<_, String>(0)?.to_ascii_lowercase()))?
         .collect::<Result<_, _>>()?;
     let rowid_name = ["rowid", "_rowid_", "oid"].into_iter().find(|name| !columns.contains(*name)).unwrap_or("rowid");
     let sql = format!("SELECT {} FROM {} AS child WHERE child.{rowid_name} = ?1", values_sql(key), quoted(&key.child));

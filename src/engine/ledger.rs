@@ -36,8 +36,9 @@ pub(crate) const CLOSE_ALL: &str = "UPDATE lifeboat_ledger SET is_open = 0 WHERE
 
 pub(crate) fn create(connection: &Connection) -> rusqlite::Result<()> {
     // Asked first, so that a ledger with more columns of a later lifeboat is taken as it is.
-    let there =
-        connection.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1")?.exists([LEDGER_TABLE])?;
+    let there = connection
+        .prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE")?
+        .exists([LEDGER_TABLE])?;
     if there { Ok(()) } else { connection.execute_batch(CREATE) }
 }
 
@@ -73,8 +74,9 @@ pub(crate) fn close_run(connection: &Connection, run: &str) -> rusqlite::Result<
 
 /// What the file says of a run: nothing, or whether it is open.
 pub(crate) fn state_of(connection: &Connection, run: &str) -> rusqlite::Result<Option<bool>> {
-    let there =
-        connection.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1")?.exists([LEDGER_TABLE])?;
+    let there = connection
+        .prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE")?
+        .exists([LEDGER_TABLE])?;
     if !there {
         return Ok(None);
     }

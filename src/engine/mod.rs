@@ -4,6 +4,7 @@ mod checks;
 mod fingerprint;
 mod foreign_keys;
 mod groups;
+mod guard;
 mod ledger;
 mod others;
 mod policy;

@@ -9,17 +9,19 @@ use super::settings::Settings;
 use crate::file::Purpose;
 
 /// Watches by `PRAGMA data_version`, which moves when another connection commits and not when this one does
-/// (<https://sqlite.org/pragma.html#pragma_data_version>).
+/// (<https://sqlite.org/pragma.html#pragma_data_version>). What it has seen once, it does not forget.
 ///
-/// The run's own connection alone would raise false alarms: where SQLite ends a transaction by itself (a full disk), it
-/// forgets its cache and with it the number. A witness, a second connection that never writes, has seen all commits,
-/// ours too; what it has seen beyond ours came from others.
+/// Where SQLite ends a transaction by itself (a full disk), the run's own connection forgets its cache and with it the
+/// number: a false alarm. So while a group runs, under the write lock, there is a witness beside it, a second connection
+/// that never writes. Between the groups, and in a file that commits by itself, there is none: it could not tell our
+/// commits from others', and a second connection keeps the journal mode from changing.
 pub(crate) struct Others<'a> {
     settings: &'a Settings,
     path: &'a Path,
     split: bool,
     own: i64,
     witness: Option<(Connection, i64)>,
+    wrote: bool,
 }
 
 impl<'a> Others<'a> {
@@ -30,36 +32,35 @@ impl<'a> Others<'a> {
         connection: &Connection,
         split: bool,
     ) -> rusqlite::Result<Self> {
-        let mut others = Others { settings, path, split, own: data_version(connection)?, witness: None };
-        others.call_witness();
-        Ok(others)
+        let own = data_version(connection)?;
+        Ok(Others { settings, path, split, own, witness: None, wrote: false })
     }
 
-    /// A file that commits by itself is about to run. A witness cannot tell its commits from others', and would be in its
-    /// way: while a second connection is open, the journal mode cannot change.
-    pub(crate) fn send_witness_away(&mut self) {
+    /// A group begins, under the write lock unless it is `bare`.
+    pub(crate) fn group_begins(&mut self, connection: &Connection, bare: bool) -> rusqlite::Result<()> {
+        let own = data_version(connection)?;
+        self.wrote |= own != self.own;
+        self.own = own;
+        if self.split && !bare {
+            let opened = self.settings.connector.open(self.path, Purpose::Read, self.settings.wait).ok();
+            self.witness = opened.and_then(|witness| data_version(&witness).ok().map(|seen| (witness, seen)));
+        }
+        Ok(())
+    }
+
+    /// The group has committed, and others may write from here on.
+    pub(crate) fn we_committed(&mut self) {
         self.witness = None;
-    }
-
-    /// The run has committed: that is no one else's doing.
-    pub(crate) fn call_witness(&mut self) {
-        let Some((connection, _)) = self.witness.take() else {
-            if self.split {
-                let opened = self.settings.connector.open(self.path, Purpose::Read, self.settings.wait).ok();
-                self.witness = opened.and_then(|witness| data_version(&witness).ok().map(|seen| (witness, seen)));
-            }
-            return;
-        };
-        self.witness = data_version(&connection).ok().map(|seen| (connection, seen));
     }
 
     /// Whether others have committed something since the run began. What cannot be read may have changed.
     pub(crate) fn wrote(&self, connection: &Connection) -> bool {
         let own_says = data_version(connection).ok() != Some(self.own);
-        match &self.witness {
-            Some((witness, seen)) => own_says && data_version(witness).ok() != Some(*seen),
-            None => own_says,
-        }
+        self.wrote
+            || match &self.witness {
+                Some((witness, seen)) => own_says && data_version(witness).ok() != Some(*seen),
+                None => own_says,
+            }
     }
 }
 

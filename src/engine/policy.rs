@@ -55,7 +55,6 @@ const HARMLESS: &[&str] = &[
     "cell_size_check",
     "collation_list",
     "compile_options",
-    "count_changes",
     "data_version",
     "database_list",
     "encoding",
@@ -88,7 +87,6 @@ const HARMLESS: &[&str] = &[
     "table_info",
     "table_list",
     "table_xinfo",
-    "temp_store",
     "threads",
     "user_version",
     "wal_autocheckpoint",
@@ -103,6 +101,9 @@ const ABSORBED: &[&str] = &[
     "fullfsync",
     "checkpoint_fullfsync",
     "wal_checkpoint",
+    // They would break our own statements, or fail inside a transaction.
+    "count_changes",
+    "temp_store",
 ];
 
 /// Judges one action of a statement.

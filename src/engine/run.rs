@@ -1,7 +1,6 @@
 //! A run: its groups one after the other on one connection, and the way back as far as SQLite's own rollback goes.
 
 use std::collections::BTreeSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::Instant;
 
@@ -9,19 +8,20 @@ use super::checks::post_checks;
 use super::fingerprint::{Fingerprint, different_count};
 use super::foreign_keys::{self, Before};
 use super::groups::{Group, is_split};
+use super::guard::guarded;
 use super::ledger;
 use super::others::Others;
 use super::policy::Rules;
 use super::session::{Session, begin_immediate, commit};
 use super::settings::{Check, HookFunction, Settings, StepContext};
 use super::statistics;
-use super::step::{Manner, apply, create_history, said, script_rules};
+use super::step::{Manner, apply, create_history, script_rules};
 use super::watch::Touched;
 use crate::backup::Taken;
 use crate::error::{Problem, described};
 use crate::event::Event;
 use crate::file::{Findings, Purpose, sqlite_problem};
-use crate::migration::{HashWidth, Migration};
+use crate::migration::{HashWidth, LEDGER_TABLE, Migration};
 use crate::report::{Direction, StepReport, StepState};
 
 /// What a run needs. Its session has the write lock, and foreign keys as the first group wants them.
@@ -39,13 +39,13 @@ pub(crate) struct Run<'a> {
 }
 
 /// A run that did not reach its end.
-pub(crate) struct Failure {
+pub(crate) struct Failure<'a> {
     pub(crate) problem: Problem,
     pub(crate) results: Vec<StepReport>,
     /// Something was committed, or the file was seen not to be as it was: the copy is the way back.
     pub(crate) restore: bool,
-    /// Another connection committed something between the groups of this run. The copy does not have it.
-    pub(crate) others_wrote: bool,
+    /// Whether another connection has committed something that the copy does not have.
+    pub(crate) others: Option<Others<'a>>,
 }
 
 /// What is gathered on the way.
@@ -60,9 +60,9 @@ struct Progress<'a> {
     committed: bool,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
     /// Runs all groups and commits the last one.
-    pub(crate) fn execute(&self, session: &mut Session) -> Result<Vec<StepReport>, Box<Failure>> {
+    pub(crate) fn execute(&self, session: &mut Session) -> Result<Vec<StepReport>, Box<Failure<'a>>> {
         let failed = |error: rusqlite::Error| sqlite_problem(self.path, "read", &error);
         let connection = &session.connection;
         let begin = Fingerprint::of(connection, self.has_history.then_some(self.settings.history_table.as_str()))
@@ -83,7 +83,7 @@ impl Run<'_> {
             Err(error) => {
                 let _ = connection.execute_batch("ROLLBACK");
                 let results = pending_reports(self.pending, self.settings);
-                return Err(Box::new(Failure { problem: failed(error), results, restore: false, others_wrote: false }));
+                return Err(Box::new(Failure { problem: failed(error), results, restore: false, others: None }));
             }
         };
         self.settings.emitter.emit(Event::RunStarted { steps: self.pending.len() });
@@ -108,15 +108,13 @@ impl Run<'_> {
         if !connection.is_autocommit() {
             self.own(connection, "SAVEPOINT lifeboat_group")?;
         }
+        progress.others.group_begins(connection, group.manner.bare).map_err(|error| self.failed(&error))?;
         if first {
             self.open_run(connection)?;
             if group.manner.bare {
                 // The note that a run is open must be durable before the bare file's first statement is.
                 self.commit(connection, progress)?;
             }
-        }
-        if group.manner.bare {
-            progress.others.send_witness_away();
         }
         for step in group.steps.clone() {
             self.step(session, step, group.manner, progress)?;
@@ -152,7 +150,17 @@ impl Run<'_> {
         let open = is_split(self.groups);
         ledger::create(connection)
             .and_then(|()| ledger::begin_run(connection, self.settings, &self.id, self.copy, &self.journal_mode, open))
-            .map_err(|error| self.failed(&error))
+            .map_err(|error| self.failed(&error))?;
+        // A trigger could have thrown the row away, and with it the way back after a crash.
+        match ledger::state_of(connection, &self.id) {
+            Ok(Some(state)) if state == open => Ok(()),
+            Ok(_) => Err(Problem::BadHistory {
+                path: self.path.to_owned(),
+                table: LEDGER_TABLE.to_owned(),
+                why: "a row that was written is not there".to_owned(),
+            }),
+            Err(error) => Err(self.failed(&error)),
+        }
     }
 
     fn commit(&self, connection: &rusqlite::Connection, progress: &mut Progress<'_>) -> Result<(), Problem> {
@@ -166,7 +174,7 @@ impl Run<'_> {
             return Err(problem);
         }
         progress.committed = true;
-        progress.others.call_witness();
+        progress.others.we_committed();
         self.settings.emitter.emit(Event::Committed);
         Ok(())
     }
@@ -273,26 +281,15 @@ impl Run<'_> {
         context: &StepContext,
     ) -> Result<(), Problem> {
         for hook in hooks {
-            session.watch.set_rules(rules.clone());
-            let ran = catch_unwind(AssertUnwindSafe(|| hook(&session.connection, context)));
-            session.watch.set_rules(Rules::Own);
-            match ran {
-                Ok(Ok(())) => {}
-                Ok(Err(source)) => {
-                    return Err(Problem::CodeFailed { migration: context.name.clone(), what, source });
-                }
-                Err(payload) => {
-                    let what = format!("{what} of `{}`", context.name);
-                    return Err(Problem::Panicked { what, message: said(&*payload) });
-                }
-            }
+            let (connection, watch) = (&session.connection, &session.watch);
+            guarded(connection, watch, rules.clone(), &context.name, what, |connection| hook(connection, context))?;
         }
         Ok(())
     }
 
     /// Rolls back what is open, and looks, while the write lock is still held, whether the file is as it was. (After the
     /// rollback another writer's new row would look like damage.)
-    fn go_back(&self, session: &Session, problem: Problem, mut progress: Progress<'_>) -> Failure {
+    fn go_back(&self, session: &Session, problem: Problem, mut progress: Progress<'a>) -> Failure<'a> {
         session.watch.turn_deaf();
         progress.touched.add(&session.watch.take_touched());
         let connection = &session.connection;
@@ -313,8 +310,7 @@ impl Run<'_> {
         if !restore {
             self.settings.emitter.emit(Event::RolledBack);
         }
-        let others_wrote = progress.committed && progress.others.wrote(connection);
-        Failure { problem, results: progress.results, restore, others_wrote }
+        Failure { problem, results: progress.results, restore, others: Some(progress.others) }
     }
 
     fn is_as_it_was(&self, connection: &rusqlite::Connection, progress: &Progress<'_>) -> Result<bool, Problem> {

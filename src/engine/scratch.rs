@@ -2,6 +2,7 @@
 //! in memory. A syntax error or an unknown column is found here. What only rows can tell is not: a constraint that fails
 //! for want of rows says nothing, and ends the trial without a finding.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
@@ -24,7 +25,7 @@ const PAGES_AT_MOST: u32 = 32 * 1024;
 pub(crate) fn compile(file: &Connection, settings: &Settings, pending: &[Migration]) -> Result<(), Problem> {
     // Everything that is not a finding is left to the run, which knows better.
     let Ok(mut scratch) = settings.connector.memory() else { return Ok(()) };
-    if build(file, &scratch).is_err() {
+    if !matches!(reaches_others(&scratch), Ok(false)) || build(file, &scratch).is_err() {
         return Ok(()); // a module or a collation that only the app's other code brings
     }
     let watch = Watch::new(settings.cancel.clone(), Emitter::default(), Some(AT_MOST));
@@ -58,7 +59,12 @@ pub(crate) fn compile(file: &Connection, settings: &Settings, pending: &[Migrati
             Err(stopped) if stopped.at_compile => return Err(stopped.problem),
             Err(_) => return Ok(()),
         }
-        if !scratch.is_autocommit() && scratch.execute_batch("COMMIT").is_err() {
+        // As between the migrations of a run.
+        let reset = if watch.take_touched().all { "PRAGMA writable_schema = RESET" } else { "" };
+        let settled = scratch
+            .execute_batch("PRAGMA legacy_alter_table = OFF; PRAGMA writable_schema = OFF")
+            .and_then(|()| scratch.execute_batch(reset));
+        if settled.is_err() || !scratch.is_autocommit() && scratch.execute_batch("COMMIT").is_err() {
             return Ok(());
         }
     }
@@ -79,22 +85,42 @@ fn is_allowed(settings: &Settings, migration: &Migration, name: &str) -> bool {
     settings.allow.contains(name) || migration.directives.allow.iter().any(|allowed| allowed == name)
 }
 
+/// What `on_connect` attached is real, and a trial must not write to it.
+fn reaches_others(scratch: &Connection) -> rusqlite::Result<bool> {
+    scratch.prepare("SELECT 1 FROM pragma_database_list WHERE name NOT IN ('main', 'temp')")?.exists([])
+}
+
 /// Makes the schema of `file` in `scratch`, tables first, shadow tables by their virtual tables.
 fn build(file: &Connection, scratch: &Connection) -> rusqlite::Result<()> {
     scratch.execute_batch(&format!("PRAGMA foreign_keys = OFF; PRAGMA max_page_count = {PAGES_AT_MOST}"))?;
     let encoding: String = file.query_row("PRAGMA encoding", [], |row| row.get(0))?;
     scratch.pragma_update(None, "encoding", encoding)?;
-    let mut statement = file.prepare(
-        "SELECT sql FROM sqlite_schema
-         WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
-           AND NOT (type = 'table' AND lower(name) IN (SELECT lower(name) FROM pragma_table_list WHERE type = 'shadow'))
-         ORDER BY CASE type WHEN 'table' THEN sql LIKE 'create virtual%' WHEN 'index' THEN 2 WHEN 'view' THEN 3 ELSE 4 END,
-                  rowid",
-    )?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        scratch.execute_batch(&row.get::<_, String>(0)?)?;
+    // Sorted in Rust: an app may have made `LIKE` or `lower()` something else.
+    let mut shadows = file.prepare("SELECT name FROM pragma_table_list WHERE type = 'shadow'")?;
+    let shadows = shadows.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<BTreeSet<_>, _>>()?;
+    let mut statement = file.prepare("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL")?;
+    let mut objects = statement
+        .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?)))?
+        .collect::<Result<Vec<_>, _>>()?;
+    let has = |name: &str| objects.iter().any(|object| object.1 == name);
+    let (analyzed, numbered) = (has("sqlite_stat1"), has("sqlite_sequence"));
+    objects.retain(|(kind, name, _)| !(name.starts_with("sqlite_") || kind == "table" && shadows.contains(name)));
+    let is_virtual = |sql: &str| sql.get(..14).is_some_and(|start| start.eq_ignore_ascii_case("create virtual"));
+    objects.sort_by_key(|(kind, _, sql)| match kind.as_str() {
+        "table" if is_virtual(sql) => 1,
+        "table" => 0,
+        "index" => 2,
+        "view" => 3,
+        _ => 4,
+    });
+    for (_, _, sql) in objects {
+        scratch.execute_batch(&sql)?;
     }
-    let analyzed = file.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_stat1'")?.exists([])?;
+    if numbered {
+        // Only a table that has it makes SQLite keep the sequence; it stays when the table goes.
+        scratch.execute_batch(
+            "CREATE TABLE lifeboat_numbered (id INTEGER PRIMARY KEY AUTOINCREMENT); DROP TABLE lifeboat_numbered",
+        )?;
+    }
     if analyzed { scratch.execute_batch("ANALYZE") } else { Ok(()) }
 }

@@ -12,8 +12,8 @@ pub(crate) fn analyzed(connection: &Connection) -> rusqlite::Result<BTreeSet<Str
         return Ok(BTreeSet::new());
     }
     let mut statement =
-        connection.prepare("SELECT DISTINCT lower(CAST(tbl AS TEXT)) FROM sqlite_stat1 WHERE tbl IS NOT NULL")?;
-    statement.query_map([], |row| row.get(0))?.collect()
+        connection.prepare("SELECT DISTINCT CAST(tbl AS TEXT) FROM sqlite_stat1 WHERE tbl IS NOT NULL")?;
+    statement.query_map([], |row| Ok(row.get::<_, String>(0)?.to_ascii_lowercase()))?.collect()
 }
 
 /// Gathers statistics again for the tables of `before` that are still there and have none now. Bounded: at most some
@@ -23,11 +23,11 @@ pub(crate) fn renew(connection: &Connection, before: &BTreeSet<String>) -> rusql
         return Ok(());
     }
     let now = analyzed(connection)?;
-    let mut statement =
-        connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND lower(name) = ?1")?;
-    for lost in before.difference(&now) {
-        let names = statement.query_map([lost], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
-        for name in names {
+    let mut statement = connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")?;
+    let tables = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+    for name in tables {
+        let key = name.to_ascii_lowercase();
+        if before.contains(&key) && !now.contains(&key) {
             connection.execute_batch(&format!(
                 "PRAGMA analysis_limit = 1000; ANALYZE main.\"{}\"; PRAGMA analysis_limit = 0",
                 name.replace('"', "\"\"")

@@ -1,7 +1,6 @@
 //! One migration: its text or code, then its history row, through refinery.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,6 +8,7 @@ use refinery_core::traits::sync::{Migrate, Query, Transaction, migrate};
 use refinery_core::{Migration as TheirMigration, SchemaVersion, Target};
 use rusqlite::Connection;
 
+use super::guard::guarded;
 use super::policy::Rules;
 use super::script::run_script;
 use super::settings::Settings;
@@ -168,31 +168,7 @@ fn run_body(
             run_script(connection, watch, &id, text, &rules, !manner.bare, None).map_err(|stopped| stopped.problem)?;
         }
         Body::Code { run, .. } => {
-            watch.set_rules(rules);
-            watch.statement_begins(&id, 1);
-            // A panic unwinds to here and becomes a failure of this step. (With `panic = "abort"` it is a crash, and
-            // the next launch's business.) What the closure saw is not looked at again.
-            let ran = catch_unwind(AssertUnwindSafe(|| run(connection)));
-            watch.statement_ended();
-            watch.set_rules(Rules::Own);
-            let refusal = watch.take_refusal();
-            match ran {
-                Err(payload) => {
-                    return Err(Problem::Panicked { what: format!("migration `{id}`"), message: said(&*payload) });
-                }
-                Ok(Err(_)) if watch.is_cancelled() => return Err(Problem::Cancelled {}),
-                Ok(Err(source)) => return Err(Problem::CodeFailed { migration: id, what: "the step", source }),
-                Ok(Ok(())) => {}
-            }
-            // A `ROLLBACK` that it tried and passed over: it believes to have undone what we would commit.
-            if let Some(refusal) = refusal {
-                let source = format!("{} was refused, and the step went on", refusal.what).into();
-                return Err(Problem::CodeFailed { migration: id, what: "the step", source });
-            }
-            if connection.is_autocommit() {
-                let source = "the step ended the transaction".into();
-                return Err(Problem::CodeFailed { migration: id, what: "the step", source });
-            }
+            guarded(connection, watch, rules, &id, "the step", |connection| run(connection))?;
         }
         // The plan refuses these before anything runs.
         Body::Elsewhere => {

@@ -81,6 +81,11 @@ impl Watch {
         const INSTRUCTIONS: i32 = 20_000;
         let watch = Arc::clone(self);
         connection.authorizer(Some(move |context: AuthContext<'_>| watch.authorize(&context)))?;
+        // While foreign code runs inside our transaction nothing may commit. SQLite can end a transaction by itself (`OR
+        // ROLLBACK`, an interruption, a full disk); code that passes over the error would go on, and each of its
+        // statements would commit alone.
+        let watch = Arc::clone(self);
+        connection.commit_hook(Some(move || watch.forbids_commits()))?;
         let watch = Arc::clone(self);
         connection.progress_handler(INSTRUCTIONS, Some(move || watch.interrupts()))
     }
@@ -88,7 +93,12 @@ impl Watch {
     /// Ends what [`install`](Self::install) began, on a connection that goes back to the app.
     pub(crate) fn remove(connection: &mut Connection) -> rusqlite::Result<()> {
         connection.authorizer(None::<fn(AuthContext<'_>) -> Authorization>)?;
+        connection.commit_hook(None::<fn() -> bool>)?;
         connection.progress_handler(0, None::<fn() -> bool>)
+    }
+
+    fn forbids_commits(&self) -> bool {
+        matches!(self.state().rules, Rules::Script { bare: false, .. })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -203,7 +213,7 @@ impl Touched {
             }
             _ => return,
         };
-        let table = table.to_lowercase();
+        let table = table.to_ascii_lowercase();
         // The schema's own tables: every CREATE writes them.
         if !table.starts_with("sqlite_") {
             if deletes {

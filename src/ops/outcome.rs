@@ -7,7 +7,7 @@ use super::recover::keep_what_is_there;
 use crate::backup::{Backups, Original, RunLine, put_back};
 use crate::engine::{Failure, Run, Session, Settings};
 use crate::error::{Error, Problem, described};
-use crate::event::CancelToken;
+use crate::event::{CancelToken, Event};
 use crate::file::DatabasePath;
 use crate::migration::Migration;
 use crate::report::{Outcome, Report, StepReport};
@@ -60,15 +60,18 @@ impl Log<'_> {
 }
 
 /// Goes back as far as SQLite's rollback did not, and says in what state the file is.
-pub(crate) fn failed_run(log: Log<'_>, failure: Failure, session: &mut Session) -> Error {
+pub(crate) fn failed_run(log: Log<'_>, failure: Failure<'_>, session: &mut Session) -> Error {
     let settings = log.settings;
-    let Failure { problem, mut results, restore, others_wrote } = failure;
+    let Failure { problem, mut results, restore, others } = failure;
     let backup = log.run.copy.map(|copy| copy.path.clone());
     let error = match (restore, log.run.copy) {
         (true, Some(copy)) => {
             let original =
                 Original { name: &copy.name, size: copy.size, hash: &copy.hash, journal_mode: &log.run.journal_mode };
             let path = log.database.real();
+            settings.emitter.emit(Event::RestoreStarted { backup: copy.path.clone() });
+            // As late as can be: between the rollback and this, nobody was shut out.
+            let others_wrote = others.is_some_and(|others| others.wrote(&session.connection));
             let kept = if others_wrote { keep_for_others(&log, session, &copy.name) } else { Ok(()) };
             let back = kept.and_then(|()| {
                 put_back(

@@ -36,6 +36,7 @@ pub(crate) fn undo_open_run(
     };
     // Before anything is written: without it there is no way back, and no launch may fill the disk over it.
     original.find(&backups, path).map_err(stuck)?;
+    settings.emitter.emit(Event::RestoreStarted { backup: backups.folder.join(&open.backup) });
     let kept = keep_what_is_there(settings, database, &backups, session, &open.backup);
     let kept = kept.map_err(stuck)?;
     session.watch.turn_deaf();

@@ -86,7 +86,7 @@ fn a_version_that_is_none_or_that_the_file_is_past_is_refused() {
     to("2", 0);
     let bytes = fs::read(project.db()).unwrap();
     assert!(to("7", 1).stderr.starts_with("error: cannot migrate to version 7: there is no such migration"));
-    assert!(to("1", 1).stderr.starts_with("error: cannot migrate to version 1: the file is at 2"));
+    assert!(to("1", 1).stderr.starts_with("error: cannot migrate to version 1: the file is at version 2 already"));
     assert_eq!(fs::read(project.db()).unwrap(), bytes);
 }
 
