@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// The state of the user's file when a call ends, successful or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -107,6 +107,7 @@ pub struct Report {
     /// The migrations of the run, in the order in which they ran.
     pub results: Vec<StepReport>,
     /// The copy that was taken before the run, or that it found unchanged and reused.
+    #[serde(serialize_with = "lossy")]
     pub backup: Option<PathBuf>,
     /// Whether a run that was cut off earlier was found and undone first.
     pub recovered: bool,
@@ -116,4 +117,9 @@ pub struct Report {
     pub success: bool,
     /// One sentence for people.
     pub message: String,
+}
+
+/// A path that is no text is written as near to it as it comes: a document must not fail for it.
+fn lossy<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+    path.as_ref().map(|path| path.to_string_lossy()).serialize(serializer)
 }

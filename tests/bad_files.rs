@@ -374,10 +374,6 @@ fn is_root() -> bool {
     false
 }
 
-fn skipped(what: &str) {
-    eprintln!("SKIPPED: {what}");
-}
-
 #[cfg(unix)]
 fn set_mode(path: &Path, mode: u32) {
     use std::os::unix::fs::PermissionsExt;
@@ -467,7 +463,7 @@ fn child_without_rights() {
 #[test]
 fn without_the_right_to_write_nothing_is_changed() {
     if !is_root() {
-        return skipped("only the superuser can become somebody else");
+        return crate::support::skipped("only the superuser can become somebody else");
     }
     let project = with_rows(10);
     set_mode(project.path(), 0o755);
@@ -495,7 +491,7 @@ fn without_the_right_to_write_nothing_is_changed() {
     let before = Folder::of(project.path());
     let nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
     if !std::process::Command::new("setpriv").arg("--version").output().is_ok_and(|output| output.status.success()) {
-        return skipped("there is no setpriv");
+        return crate::support::skipped("there is no setpriv");
     }
     crate::support::child::run("bad_files::child_without_rights", project.path(), &nobody);
     before.assert_unchanged();
@@ -513,7 +509,7 @@ fn an_immutable_file_is_refused() {
             .is_ok_and(|output| output.status.success())
     };
     if !chattr("+i") {
-        return skipped("no chattr +i here");
+        return crate::support::skipped("no chattr +i here");
     }
     let before = Folder::of(project.path());
     let error = project.migrator().at(project.db()).migrate().unwrap_err();

@@ -240,7 +240,7 @@ impl Disk {
         if mounted.is_ok_and(|output| output.status.success()) {
             return Some(Disk(folder));
         }
-        eprintln!("SKIPPED: a small file system cannot be mounted here");
+        crate::support::skipped("a small file system cannot be mounted here");
         None
     }
 

@@ -43,7 +43,7 @@ fn migrator(project: &Project) -> Migrator {
 /// The launch cannot go back, says so, and changes nothing; once `mend` has brought the copy back, it goes on.
 fn stuck(damage: impl Fn(&CutOff), mend: impl Fn(&CutOff)) {
     if !cfg!(unix) {
-        return eprintln!("NOT RUN: there is no SIGKILL here");
+        return crate::support::skipped("there is no SIGKILL here");
     }
     for wal in [false, true] {
         let cut_off = cut_off(wal);
@@ -125,7 +125,7 @@ fn a_ledger_that_names_a_file_outside_the_folder_needs_recovery() {
         ["../elsewhere.db", "/etc/hostname", "..", "", "app.db", "app-2026-01-15T14-30-00.db/../../elsewhere.db"]
     {
         if !cfg!(unix) {
-            return eprintln!("NOT RUN: there is no SIGKILL here");
+            return crate::support::skipped("there is no SIGKILL here");
         }
         let cut_off = cut_off(false);
         let project = &cut_off.project;
@@ -148,7 +148,7 @@ fn a_ledger_that_names_a_file_outside_the_folder_needs_recovery() {
 #[test]
 fn what_was_written_after_the_crash_is_kept_in_a_backup() {
     if !cfg!(unix) {
-        return eprintln!("NOT RUN: there is no SIGKILL here");
+        return crate::support::skipped("there is no SIGKILL here");
     }
     let cut_off = cut_off(true);
     let project = &cut_off.project;
@@ -161,7 +161,7 @@ fn what_was_written_after_the_crash_is_kept_in_a_backup() {
 #[test]
 fn a_window_that_keeps_the_journal_mode_from_being_put_back_is_named_and_nothing_is_changed() {
     if !cfg!(unix) {
-        return eprintln!("NOT RUN: there is no SIGKILL here");
+        return crate::support::skipped("there is no SIGKILL here");
     }
     let project = Project::with(&[("V1__begin", "CREATE TABLE note (id INTEGER PRIMARY KEY, body TEXT)")]);
     project.migrator().at(project.db()).migrate().unwrap();
@@ -188,7 +188,7 @@ fn a_window_that_keeps_the_journal_mode_from_being_put_back_is_named_and_nothing
 #[test]
 fn a_window_that_is_open_does_not_keep_a_log_from_being_put_back() {
     if !cfg!(unix) {
-        return eprintln!("NOT RUN: there is no SIGKILL here");
+        return crate::support::skipped("there is no SIGKILL here");
     }
     let cut_off = cut_off(true);
     let project = &cut_off.project;

@@ -17,7 +17,7 @@ fn there_is_strace() -> bool {
     let works = Command::new("strace").args(["-f", "-o", "/dev/null", "true"]).output();
     let works = cfg!(target_os = "linux") && works.is_ok_and(|output| output.status.success());
     if !works {
-        eprintln!("NOT RUN: there is no `strace` here that may trace a child");
+        crate::support::skipped("there is no `strace` here that may trace a child");
     }
     works
 }

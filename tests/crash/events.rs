@@ -13,7 +13,7 @@ fn at_each_event(
     after: impl Fn(&Project, &str),
 ) -> usize {
     if !cfg!(unix) {
-        eprintln!("NOT RUN: there is no SIGKILL here");
+        crate::support::skipped("there is no SIGKILL here");
         return 99;
     }
     for number in 1.. {
@@ -73,7 +73,7 @@ fn a_run_of_several_transactions_that_is_killed_is_undone_by_the_next_launch() {
 #[test]
 fn a_recovery_that_is_killed_again_and_again_still_ends_well() {
     if !cfg!(unix) {
-        return eprintln!("NOT RUN: there is no SIGKILL here");
+        return crate::support::skipped("there is no SIGKILL here");
     }
     for wal in [false, true] {
         for scene in [Scene::stepwise(wal), Scene::bare(wal), Scene::other_format(wal)] {
@@ -170,7 +170,7 @@ fn a_new_file_is_there_whole_or_not_at_all() {
 #[test]
 fn being_killed_again_and_again_leaves_the_disk_no_fuller_than_the_first_time() {
     if !cfg!(unix) {
-        return eprintln!("NOT RUN: there is no SIGKILL here");
+        return crate::support::skipped("there is no SIGKILL here");
     }
     for (scene, event) in [
         (Scene::whole(false), "BackupStarted"),
@@ -196,7 +196,7 @@ fn being_killed_again_and_again_leaves_the_disk_no_fuller_than_the_first_time() 
 #[test]
 fn being_killed_again_and_again_while_the_file_grows_keeps_the_older_backups_and_one_copy() {
     if !cfg!(unix) {
-        return eprintln!("NOT RUN: there is no SIGKILL here");
+        return crate::support::skipped("there is no SIGKILL here");
     }
     let scene = Scene::whole(false);
     let project = scene.arrange();
