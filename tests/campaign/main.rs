@@ -106,7 +106,7 @@ fn main() -> ExitCode {
     // Memory is as good as a disk here: what is durable is decided by the model, not by the machine.
     let base = PathBuf::from("/dev/shm");
     let workshop = if base.is_dir() { tempfile::tempdir_in(base) } else { tempfile::tempdir() }.unwrap();
-    let rows = if options.full { 400 } else { 60 };
+    let rows = if options.full { 150 } else { 60 };
     let cases = cases::all(workshop.path(), rows);
     let figures = Figures::default();
     for part in ["power", "kill", "fail", "fill", "fuzz", "race"] {
@@ -168,7 +168,7 @@ fn in_parallel(cases: &[Case], work: impl Fn(usize, &Case) + Sync) {
 fn power_part(options: &Options, case: &Case, room: &std::path::Path, figures: &Figures) {
     let disk = power::record(case, room);
     let effort = if options.full {
-        power::Effort { random: 12, stride: 1, seed: options.seed }
+        power::Effort { random: 4, stride: 1, seed: options.seed }
     } else {
         power::Effort { random: 1, stride: 4, seed: options.seed }
     };
@@ -203,7 +203,7 @@ fn kill_part(options: &Options, case: &Case, room: &std::path::Path, figures: &F
         if started.elapsed() > budget {
             break;
         }
-        let again = (case.split && (options.full || number % 5 == 0)).then_some(number * 7 + 3);
+        let again = (case.split && (number % if options.full { 3 } else { 5 } == 0)).then_some(number * 7 + 3);
         figures.killed.fetch_add(1, Ordering::SeqCst);
         figures.killed_twice.fetch_add(usize::from(again.is_some()), Ordering::SeqCst);
         figures.findings.lock().unwrap().extend(inject::kill(case, point, room, again));
@@ -216,7 +216,8 @@ fn fail_part(options: &Options, case: &Case, room: &std::path::Path, figures: &F
     for (number, point) in sample(&points, options).enumerate() {
         for (variant, error) in inject::errors_of(&point.call).iter().enumerate() {
             for for_ever in [false, true] {
-                let taken = options.full || (number + variant) % 3 == usize::from(for_ever);
+                // Every call fails in some way; with all errors, once and for ever, it would be a night's work.
+                let taken = (number + variant) % 3 == usize::from(for_ever);
                 if !taken || started.elapsed() > budget {
                     continue;
                 }
@@ -254,7 +255,7 @@ fn fuzz_part(options: &Options, case: &Case, room: &std::path::Path, figures: &F
 }
 
 fn race_part(options: &Options, room: &std::path::Path, figures: &Figures) {
-    let at_most = Duration::from_secs(if options.full { 180 } else { 8 });
+    let at_most = Duration::from_secs(if options.full { 120 } else { 8 });
     let (raced, found) = race::race(room, options.seed, at_most);
     figures.launches.fetch_add(raced.launches, Ordering::SeqCst);
     figures.kills_in_races.fetch_add(raced.killed, Ordering::SeqCst);
