@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use super::folder::{Backup, Backups, Metadata, metadata_file, write_metadata};
+use super::folder::{Backup, Backups, Metadata, metadata_file, rewrite_metadata};
 use super::take::INTERRUPTED;
 use crate::error::Problem;
 use crate::event::{Emitter, Event};
@@ -14,7 +14,7 @@ impl Backups {
     /// count: what somebody wrote between the crash and the next launch is in there and nowhere else. There is one such
     /// copy at the most, until the next interruption.
     pub(crate) fn rotate(&self, keep: usize, protected: Option<&str>, emitter: &Emitter) -> Result<(), Problem> {
-        let mut backups = self.list()?;
+        let mut backups = self.ours()?;
         backups.retain(|backup| !reason_is(backup, INTERRUPTED));
         let surplus = backups.len().saturating_sub(keep.max(1));
         for backup in backups.iter().take(surplus) {
@@ -49,7 +49,7 @@ impl Backups {
     }
 
     fn remove_where(&self, emitter: &Emitter, goes: impl Fn(&Backup, &Metadata) -> bool) -> Result<(), Problem> {
-        for backup in self.list()? {
+        for backup in self.ours()? {
             if backup.metadata.as_ref().is_some_and(|metadata| goes(&backup, metadata)) {
                 remove(&backup, emitter)?;
             }
@@ -59,12 +59,12 @@ impl Backups {
 
     /// Notes that the run of a copy succeeded; a copy without metadata stays without.
     pub(crate) fn mark_succeeded(&self, name: &str) -> Result<(), Problem> {
-        for backup in self.list()? {
+        for backup in self.ours()? {
             if backup.name() == name
                 && let Some(mut metadata) = backup.metadata.filter(|metadata| metadata.run_failed)
             {
                 metadata.run_failed = false;
-                write_metadata(&backup.path, &metadata, &backup.path)
+                rewrite_metadata(&backup.path, &metadata)
                     .map_err(|source| io_problem(&backup.path, "describe", source))?;
             }
         }
@@ -80,6 +80,7 @@ impl Backups {
             if path.extension().is_some_and(|extension| extension == "json")
                 && is_ours
                 && fs::symlink_metadata(path.with_extension("")).is_err()
+                && self.describes_ours(&path.with_extension(""))
             {
                 remove_if_there(&path).map_err(failed)?;
             }

@@ -34,8 +34,16 @@ pub(crate) fn content_hash(path: &Path, mut progress: impl FnMut(u64) -> io::Res
         size += read as u64;
         progress(size)?;
     }
-    let digest = hasher.finalize();
-    Ok((size, digest.iter().map(|byte| format!("{byte:02x}")).collect()))
+    Ok((size, hexadecimal(&hasher.finalize())))
+}
+
+/// Eight hexadecimal digits that stand for `bytes`.
+pub(crate) fn short_hash(bytes: &[u8]) -> String {
+    hexadecimal(&Sha256::digest(bytes)[..4])
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Marks a copy as one without a write-ahead log, so that opening it, even for reading, makes no `-wal` and `-shm`;
