@@ -302,3 +302,56 @@ fn backups_that_moved_with_their_data_directory_are_still_rotated() {
     assert_eq!(moved.backups(), [second.file_name().unwrap().to_string_lossy()]);
     assert_ne!(first.file_name(), second.file_name());
 }
+
+#[cfg(unix)]
+#[test]
+fn a_copy_that_is_reused_is_no_more_readable_than_its_database_is_now() {
+    use std::os::unix::fs::PermissionsExt;
+    let project = with_rows();
+    fs::set_permissions(project.db(), fs::Permissions::from_mode(0o644)).unwrap();
+    project.write("V2__fails", FAILS);
+    let taken = project.migrator().at(project.db()).migrate().unwrap_err().backup().unwrap().to_owned();
+    let modes = || {
+        [taken.clone(), taken.with_extension("db.json")]
+            .map(|path| fs::metadata(path).unwrap().permissions().mode() & 0o777)
+    };
+    assert_eq!(modes(), [0o644, 0o644]);
+    fs::set_permissions(project.db(), fs::Permissions::from_mode(0o600)).unwrap();
+    let error = project.migrator().at(project.db()).migrate().unwrap_err();
+    assert_eq!(error.backup(), Some(taken.as_path()), "reused");
+    assert_eq!(modes(), [0o600, 0o600]);
+}
+
+#[test]
+fn a_hook_that_keeps_journals_leaves_none_beside_the_backups() {
+    for mode in ["PERSIST", "TRUNCATE", "WAL", "DELETE"] {
+        let project = Project::with(&[TABLE]);
+        project.sql("PRAGMA page_size = 1024; VACUUM; PRAGMA journal_mode = DELETE");
+        project.migrator().at(project.db()).migrate().unwrap();
+        project.sql("INSERT INTO note (body) VALUES ('one'), ('two')");
+        let before = picture(&project.db());
+        project.write("V2__stars", "ALTER TABLE note ADD COLUMN stars;");
+        project.write("V3__fails", FAILS);
+        // It asks for the answer, so that it cannot be passed over.
+        let migrator = || {
+            let set = move |connection: &Connection| {
+                connection
+                    .query_row(&format!("PRAGMA journal_mode = {mode}"), [], |row| row.get::<_, String>(0))
+                    .map(drop)
+            };
+            project.migrator().on_connect(set)
+        };
+        let error = migrator().atomicity(Atomicity::Step).at(project.db()).migrate().unwrap_err();
+        assert_eq!(error.outcome(), Outcome::Restored, "{mode}: {error}");
+        let copy = error.backup().unwrap().to_owned();
+        let rows = |text: &str| text.replace("\"wal\"", "\"delete\"");
+        assert_eq!(&fs::read(&copy).unwrap()[18..20], &[1, 1], "{mode}: no log is needed to read it");
+        assert_eq!(picture(&copy), before, "{mode}");
+        assert_eq!(rows(&picture(&project.db())), before, "{mode}");
+        project.remove("V3__fails");
+        let report = migrator().at(project.db()).migrate().unwrap();
+        assert_eq!(&fs::read(report.backup.unwrap()).unwrap()[18..20], &[1, 1], "{mode}");
+        let names: Vec<_> = fs::read_dir(project.backups_dir()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(names.len(), 5, "{mode}: two copies, their metadata, the log of runs: {names:?}");
+    }
+}

@@ -7,12 +7,12 @@ use super::folder::{Backup, Backups, Metadata, metadata_file, rewrite_metadata};
 use super::take::INTERRUPTED;
 use crate::error::Problem;
 use crate::event::{Emitter, Event};
-use crate::file::{io_problem, remove_if_there};
+use crate::file::{io_problem, remove_if_there, settle_again};
 
 impl Backups {
     /// After a run that succeeded: keeps the newest `keep`, and `protected`. What an interrupted run had left does not
-    /// count: what somebody wrote between the crash and the next launch is in there and nowhere else. There is one such
-    /// copy at the most, until the next interruption.
+    /// count: what somebody wrote between the crash and the next launch is in there and nowhere else. There are few such
+    /// copies: see [`forget_interrupted_runs`](Self::forget_interrupted_runs).
     pub(crate) fn rotate(&self, keep: usize, protected: Option<&str>, emitter: &Emitter) -> Result<(), Problem> {
         let mut backups = self.ours()?;
         backups.retain(|backup| !reason_is(backup, INTERRUPTED));
@@ -40,12 +40,20 @@ impl Backups {
         self.remove_strays()
     }
 
-    /// When what an interrupted run left is durable as `name`: removes what earlier ones left. Never `original`, which
-    /// the ledger needs to undo the run.
+    /// When what an interrupted run left is durable as `name`: removes what earlier ones left, but for the newest three,
+    /// so that a program that dies again and again does not fill the disk, and one that dies once more does not take away
+    /// the rows of somebody else. Never `original`, which the ledger needs to undo the run.
     pub(crate) fn forget_interrupted_runs(&self, name: &str, original: &str, emitter: &Emitter) -> Result<(), Problem> {
-        self.remove_where(emitter, |backup, metadata| {
-            metadata.reason == INTERRUPTED && backup.name() != name && backup.name() != original
-        })
+        const KEPT: usize = 3;
+        let mut left = self.ours()?;
+        left.retain(|backup| reason_is(backup, INTERRUPTED));
+        let surplus = left.len().saturating_sub(KEPT);
+        for backup in left.iter().take(surplus) {
+            if backup.name() != name && backup.name() != original {
+                remove(backup, emitter)?;
+            }
+        }
+        Ok(())
     }
 
     fn remove_where(&self, emitter: &Emitter, goes: impl Fn(&Backup, &Metadata) -> bool) -> Result<(), Problem> {
@@ -66,6 +74,8 @@ impl Backups {
                 metadata.run_failed = false;
                 rewrite_metadata(&backup.path, &metadata)
                     .map_err(|source| io_problem(&backup.path, "describe", source))?;
+                // The run has opened it, and `on_connect` may have turned it into a WAL database.
+                settle_again(&backup.path).map_err(|source| io_problem(&backup.path, "sync", source))?;
             }
         }
         Ok(())

@@ -15,7 +15,7 @@ use crate::event::{CancelToken, Emitter, Event};
 use crate::file::{
     Connector, DatabasePath, Depth, Findings, Purpose, allocate_exclusively, available_bytes, content_hash,
     create_folder, examine, give_same_access, io_problem, make_durable, publish, remove_if_there, remove_with_sidecars,
-    settle_header, size_of, sqlite_problem, sync_folder, write_problem,
+    settle_again, settle_header, size_of, sqlite_problem, sync_folder, write_problem,
 };
 
 /// Taken before a run; until that has succeeded, it counts as the copy of a failed one.
@@ -49,7 +49,6 @@ pub(crate) struct Taken {
     pub(crate) name: String,
     pub(crate) size: u64,
     pub(crate) hash: String,
-    pub(crate) reused: bool,
     /// What stood in the database before the run, so that the check after it can tell what is new.
     pub(crate) findings: Findings,
 }
@@ -63,10 +62,9 @@ impl Backups {
         remove_with_sidecars(&partial).map_err(|source| io_problem(&partial, "remove", source))?;
         self.remove_older_partials();
         let taken = self.take_as(&partial, copying);
-        if taken.as_ref().map_or(true, |taken| taken.reused) {
-            // The disk is no fuller than before.
-            let _ = remove_with_sidecars(&partial);
-        }
+        // The disk is no fuller than before; and a journal mode of the app's may have left a journal even where the copy
+        // has its name by now.
+        let _ = remove_with_sidecars(&partial);
         taken
     }
 
@@ -92,14 +90,12 @@ impl Backups {
         .map_err(|source| hash_problem(partial, copying, source))?;
 
         let backups = self.ours()?;
-        if let Some(newest) = backups.last()
-            && newest.size == size
-            // Its content as it is now, not as its metadata says: a copy that rotted is none.
-            && content_hash(&newest.path, |_| Ok(())).is_ok_and(|(_, theirs)| theirs == hash)
-        {
+        if let Some(same) = same_content(&backups, copying.reason, size, &hash) {
+            self.give_access_again(same, copying);
+            let _ = settle_again(&same.path); // in case `on_connect` turned it into a WAL database
             // Whoever made it may have been killed before its name was durable.
-            make_durable(&newest.path).map_err(|source| io_problem(&newest.path, "sync", source))?;
-            let taken = Taken { path: newest.path.clone(), name: newest.name(), size, hash, reused: true, findings };
+            make_durable(&same.path).map_err(|source| io_problem(&same.path, "sync", source))?;
+            let taken = Taken { path: same.path.clone(), name: same.name(), size, hash, findings };
             copying.emitter.emit(Event::BackupFinished { path: taken.path.clone(), bytes: size, reused: true });
             return Ok(taken);
         }
@@ -120,7 +116,7 @@ impl Backups {
         };
         copying.emitter.emit(Event::BackupFinished { path: path.clone(), bytes: size, reused: false });
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Ok(Taken { name, path, size, hash, reused: false, findings })
+        Ok(Taken { name, path, size, hash, findings })
     }
 
     /// Gives the copy its name and its metadata; not if another process has the name.
@@ -170,6 +166,19 @@ impl Backups {
         })
     }
 
+    /// The database may have been made private since the copy was taken.
+    fn give_access_again(&self, backup: &Backup, copying: &Copying<'_>) {
+        let Some(like) = copying.database.metadata() else { return };
+        for path in [backup.path.clone(), metadata_file(&backup.path)] {
+            match give_same_access(like, &path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    copying.emitter.warn(format!("the mode of `{}` was not set: {error}", path.display()));
+                }
+                _ => {}
+            }
+        }
+    }
+
     /// In its own folder: what a process left that was killed when the data directory had another path.
     fn remove_older_partials(&self) {
         let entries = if self.shared { None } else { std::fs::read_dir(&self.folder).ok() };
@@ -197,6 +206,10 @@ impl Backups {
         copying: &Copying<'_>,
     ) -> Result<(), Problem> {
         let mut target = copying.connector.open(partial, Purpose::Write, copying.wait)?;
+        // Whatever `on_connect` has set: pages of another size cannot be copied into a WAL database, and a log beside the
+        // copy would not be found under its name.
+        let plain = target.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(()));
+        plain.map_err(|error| sqlite_problem(partial, "prepare", &error))?;
         let failed = |error: rusqlite::Error| match sqlite_problem(partial, "copy to", &error) {
             Problem::Sqlite { source, .. } if source.code & 0xff == rusqlite::ffi::SQLITE_FULL => Problem::NoSpace {
                 path: self.folder.clone(),
@@ -228,6 +241,20 @@ impl Backups {
         }
         target.close().map_err(|(_, error)| failed(error))
     }
+}
+
+/// The newest backup, if it has this content. Of what interrupted runs left, any: they are kept for their rows, not for
+/// their order. That is never found in a copy taken for a run, which goes when the run has failed.
+fn same_content<'a>(backups: &'a [Backup], reason: &str, size: u64, hash: &str) -> Option<&'a Backup> {
+    // Its content as it is now, not as its metadata says: a copy that rotted is none.
+    let same = |backup: &Backup| {
+        backup.size == size && content_hash(&backup.path, |_| Ok(())).is_ok_and(|(_, theirs)| theirs == hash)
+    };
+    if reason != INTERRUPTED {
+        return backups.last().filter(|newest| same(newest));
+    }
+    let says = |metadata: &Metadata| metadata.reason == INTERRUPTED && metadata.sha256 == hash;
+    backups.iter().rev().find(|backup| backup.metadata.as_ref().is_some_and(says) && same(backup))
 }
 
 fn share(bytes: u64, done: i32, total: i32) -> u64 {
