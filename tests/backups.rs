@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use lifeboat::{ErrorKind, Outcome};
+use lifeboat::{Atomicity, ErrorKind, Migrator, Outcome};
 use rusqlite::Connection;
 
 use crate::support::{Project, backups_in, picture};
@@ -174,4 +174,184 @@ fn without_a_backup_a_run_of_several_transactions_is_refused() {
     project.write("V2__compact", "CREATE TABLE other (a);");
     assert_eq!(project.migrator().no_backup().at(project.db()).migrate().unwrap().backup, None);
     assert!(project.backups().is_empty());
+}
+
+/// Two profiles of one app, each with its `app.db`, and one folder for the backups of both.
+struct Profiles {
+    one: Project,
+    two: Project,
+    folder: tempfile::TempDir,
+}
+
+impl Profiles {
+    fn new() -> Self {
+        let (one, two) = (with_rows(), with_rows());
+        one.sql("UPDATE note SET body = 'of one: ' || body");
+        two.sql("UPDATE note SET body = 'of two: ' || body");
+        Profiles { one, two, folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn migrator(&self, project: &Project, keep: usize) -> Migrator {
+        project.migrator().backups(self.folder.path(), keep)
+    }
+}
+
+#[test]
+fn two_profiles_that_copy_at_the_same_time_get_their_own_rows_back() {
+    let profiles = Profiles::new();
+    for project in [&profiles.one, &profiles.two] {
+        project.write("V2__stars", "ALTER TABLE note ADD COLUMN stars;");
+        project.write("V3__fails", FAILS);
+    }
+    let befores = [&profiles.one, &profiles.two].map(|project| picture(&project.db()));
+    let other = profiles.migrator(&profiles.two, 5).atomicity(Atomicity::Step);
+    let other_db = profiles.two.db();
+    let ran = Arc::new(AtomicI64::new(0));
+    let count = Arc::clone(&ran);
+    // The other profile's whole launch happens while this one's copy is being checked, before it has its name.
+    let migrator = profiles.migrator(&profiles.one, 5).atomicity(Atomicity::Step).on_event(move |event| {
+        if format!("{event:?}").contains("the backup") && count.fetch_add(1, Ordering::SeqCst) == 0 {
+            let error = other.at(&other_db).migrate().unwrap_err();
+            assert_eq!(error.outcome(), Outcome::Restored, "{error}");
+        }
+    });
+    let error = migrator.at(profiles.one.db()).migrate().unwrap_err();
+    assert!(ran.load(Ordering::SeqCst) > 0);
+    assert_eq!(error.outcome(), Outcome::Restored, "{error}");
+    assert_eq!(picture(&profiles.one.db()), befores[0]);
+    assert_eq!(picture(&profiles.two.db()), befores[1]);
+    assert_eq!(picture(error.backup().unwrap()), befores[0]);
+    let of_two = profiles.migrator(&profiles.two, 5).at(profiles.two.db()).backups().unwrap();
+    assert_eq!(of_two.len(), 1, "each sees its own");
+    assert_eq!(picture(&of_two[0].path), befores[1]);
+    assert_eq!(fs::read_dir(profiles.folder.path()).unwrap().count(), 2 + 2 + 1, "no copy in the making is left");
+}
+
+#[test]
+fn another_profile_does_not_take_away_what_undoes_an_interrupted_run() {
+    let profiles = Profiles::new();
+    let (one, two) = (&profiles.one, &profiles.two);
+    one.write("V2__stars", "ALTER TABLE note ADD COLUMN stars;");
+    one.write("V3__more", "INSERT INTO note (body) VALUES ('more');");
+    let before = picture(&one.db());
+    // A run that is cut off before its second step: the state of the file and of the folder at that moment.
+    let (db, folder, cut) = (one.db(), profiles.folder.path().to_owned(), tempfile::tempdir().unwrap());
+    let kept = cut.path().to_owned();
+    let migrator = profiles.migrator(one, 5).atomicity(Atomicity::Step).on_event(move |event| {
+        if format!("{event:?}").starts_with("StepStarted { name: \"V3") {
+            fs::copy(&db, kept.join("app.db")).unwrap();
+            for entry in fs::read_dir(&folder).unwrap() {
+                let path = entry.unwrap().path();
+                fs::copy(&path, kept.join(path.file_name().unwrap())).unwrap();
+            }
+        }
+    });
+    migrator.at(one.db()).migrate().unwrap();
+    for entry in fs::read_dir(cut.path()).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap();
+        let to = if name == "app.db" { one.db() } else { profiles.folder.path().join(name) };
+        fs::copy(&path, to).unwrap();
+    }
+    assert_eq!(one.number("SELECT count(*) FROM lifeboat_ledger WHERE is_open = 1"), 1);
+    // The other profile fails, goes on, and keeps one copy at the most.
+    two.write("V2__fails", FAILS);
+    profiles.migrator(two, 1).at(two.db()).migrate().unwrap_err();
+    two.remove("V2__fails");
+    for version in 2..6 {
+        two.write(&format!("V{version}__more"), "INSERT INTO note (body) VALUES ('x');");
+        profiles.migrator(two, 1).at(two.db()).migrate().unwrap();
+    }
+    assert_eq!(profiles.migrator(two, 1).at(two.db()).backups().unwrap().len(), 1);
+    let report = profiles.migrator(one, 5).at(one.db()).recover().unwrap();
+    assert_eq!(report.outcome, Outcome::Restored);
+    assert_eq!(picture(&one.db()), before);
+}
+
+#[test]
+fn a_copy_of_the_same_content_from_another_profile_is_not_reused() {
+    let profiles = Profiles::new();
+    let (one, two) = (&profiles.one, &profiles.two);
+    fs::copy(one.db(), two.db()).unwrap();
+    for project in [one, two] {
+        project.write("V2__more", "INSERT INTO note (body) VALUES ('x');");
+    }
+    let of_one = profiles.migrator(one, 5).at(one.db()).migrate().unwrap().backup.unwrap();
+    // A copy of which nobody knows whose it is.
+    let unknown = profiles.folder.path().join("app-2020-01-01T00-00-00.db");
+    fs::copy(&of_one, &unknown).unwrap();
+    let of_two = profiles.migrator(two, 1).at(two.db()).migrate().unwrap().backup.unwrap();
+    assert_ne!(of_one, of_two);
+    assert!(of_one.exists() && unknown.exists());
+}
+
+#[test]
+fn backups_that_moved_with_their_data_directory_are_still_rotated() {
+    let project = with_rows();
+    project.write("V2__more", "INSERT INTO note (body) VALUES ('x');");
+    let first = project.migrator().at(project.db()).migrate().unwrap().backup.unwrap();
+    let moved = Project::new();
+    fs::rename(project.db(), moved.db()).unwrap();
+    fs::rename(project.backups_dir(), moved.backups_dir()).unwrap();
+    // What a process left that was killed at the old place.
+    fs::write(moved.backups_dir().join(".app.db.0123abcd.partial"), "torn").unwrap();
+    moved.write("V1__note", TABLE.1);
+    moved.write("V2__more", "INSERT INTO note (body) VALUES ('x');");
+    moved.write("V3__more", "INSERT INTO note (body) VALUES ('x');");
+    let second = moved.migrator().keep(1).at(moved.db()).migrate().unwrap().backup.unwrap();
+    assert_eq!(moved.backups(), [second.file_name().unwrap().to_string_lossy()]);
+    assert_ne!(first.file_name(), second.file_name());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_copy_that_is_reused_is_no_more_readable_than_its_database_is_now() {
+    use std::os::unix::fs::PermissionsExt;
+    let project = with_rows();
+    fs::set_permissions(project.db(), fs::Permissions::from_mode(0o644)).unwrap();
+    project.write("V2__fails", FAILS);
+    let taken = project.migrator().at(project.db()).migrate().unwrap_err().backup().unwrap().to_owned();
+    let modes = || {
+        [taken.clone(), taken.with_extension("db.json")]
+            .map(|path| fs::metadata(path).unwrap().permissions().mode() & 0o777)
+    };
+    assert_eq!(modes(), [0o644, 0o644]);
+    fs::set_permissions(project.db(), fs::Permissions::from_mode(0o600)).unwrap();
+    let error = project.migrator().at(project.db()).migrate().unwrap_err();
+    assert_eq!(error.backup(), Some(taken.as_path()), "reused");
+    assert_eq!(modes(), [0o600, 0o600]);
+}
+
+#[test]
+fn a_hook_that_keeps_journals_leaves_none_beside_the_backups() {
+    for mode in ["PERSIST", "TRUNCATE", "WAL", "DELETE"] {
+        let project = Project::with(&[TABLE]);
+        project.sql("PRAGMA page_size = 1024; VACUUM; PRAGMA journal_mode = DELETE");
+        project.migrator().at(project.db()).migrate().unwrap();
+        project.sql("INSERT INTO note (body) VALUES ('one'), ('two')");
+        let before = picture(&project.db());
+        project.write("V2__stars", "ALTER TABLE note ADD COLUMN stars;");
+        project.write("V3__fails", FAILS);
+        // It asks for the answer, so that it cannot be passed over.
+        let migrator = || {
+            let set = move |connection: &Connection| {
+                connection
+                    .query_row(&format!("PRAGMA journal_mode = {mode}"), [], |row| row.get::<_, String>(0))
+                    .map(drop)
+            };
+            project.migrator().on_connect(set)
+        };
+        let error = migrator().atomicity(Atomicity::Step).at(project.db()).migrate().unwrap_err();
+        assert_eq!(error.outcome(), Outcome::Restored, "{mode}: {error}");
+        let copy = error.backup().unwrap().to_owned();
+        let rows = |text: &str| text.replace("\"wal\"", "\"delete\"");
+        assert_eq!(&fs::read(&copy).unwrap()[18..20], &[1, 1], "{mode}: no log is needed to read it");
+        assert_eq!(picture(&copy), before, "{mode}");
+        assert_eq!(rows(&picture(&project.db())), before, "{mode}");
+        project.remove("V3__fails");
+        let report = migrator().at(project.db()).migrate().unwrap();
+        assert_eq!(&fs::read(report.backup.unwrap()).unwrap()[18..20], &[1, 1], "{mode}");
+        let names: Vec<_> = fs::read_dir(project.backups_dir()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(names.len(), 5, "{mode}: two copies, their metadata, the log of runs: {names:?}");
+    }
 }

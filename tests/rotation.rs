@@ -3,8 +3,9 @@
 use std::fs;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use lifeboat::{ErrorKind, Outcome};
+use lifeboat::{Atomicity, ErrorKind, Outcome};
 
+use crate::child::{Job, What};
 use crate::support::{Project, picture};
 
 const NOTE: (&str, &str) = ("V1__note", "CREATE TABLE note (id INTEGER PRIMARY KEY, body TEXT UNIQUE)");
@@ -138,4 +139,41 @@ fn metadata_of_a_copy_that_is_gone_is_tidied_away() {
     project.migrator().at(project.db()).migrate().unwrap();
     assert!(!first.with_extension("db.json").exists());
     assert!(foreign.exists(), "what is not ours stays");
+}
+
+#[test]
+fn rows_that_only_the_copy_of_an_interrupted_run_has_outlive_two_more_interruptions() {
+    if !cfg!(unix) {
+        return eprintln!("NOT RUN: there is no SIGKILL here");
+    }
+    let project = with_rows();
+    add_column(&project, 2);
+    add_column(&project, 3);
+    add_column(&project, 4);
+    let job =
+        Job { step: true, kill_on: "StepStarted { name: \"V4".to_owned(), ..Job::new(What::Migrate, project.path()) };
+    let migrator = || project.migrator().atomicity(Atomicity::Step).keep(1);
+    let mut kept = Vec::new();
+    for round in 0..5 {
+        assert!(job.run().killed);
+        project.sql(&format!("INSERT INTO note (body) VALUES ('written after crash {round}')"));
+        kept.push(migrator().at(project.db()).recover().unwrap().backup.unwrap());
+        assert_eq!(project.number("SELECT count(*) FROM note"), 2, "the old state is back");
+        for (older, copy) in kept.iter().enumerate() {
+            assert_eq!(copy.exists(), older + 3 > round, "the newest three: {older} after {round}");
+        }
+    }
+    // Neither a run that fails nor successful ones, which keep one copy, take them away.
+    project.write("V3__wrong", "UPDATE note SET body = 'the same'");
+    project.remove("V3__column");
+    migrator().at(project.db()).migrate().unwrap_err();
+    project.remove("V3__wrong");
+    for version in 5..8 {
+        add_column(&project, version);
+        migrator().at(project.db()).migrate().unwrap();
+    }
+    for (round, copy) in kept.iter().enumerate().skip(2) {
+        assert!(picture(copy).contains(&format!("written after crash {round}")));
+    }
+    assert_eq!(project.backups().len(), 3 + 1);
 }

@@ -1,6 +1,7 @@
 //! The backups folder of one database, as it lies there.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, NaiveDateTime, Timelike, Utc};
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::name::{Moment, Names};
 use crate::error::Problem;
-use crate::file::{DatabasePath, io_problem};
+use crate::file::{DatabasePath, allocate_exclusively, give_same_access, io_problem, short_hash};
 
 /// What lies beside a backup as `….json`: for lists and for people. A backup counts without it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +22,10 @@ pub struct Metadata {
     pub reason: String,
     /// The file that it is a copy of.
     pub database: String,
+    /// The whole path of that file when the copy was taken, as far as text can say it. In a folder that several databases
+    /// may share it tells whose copy this is.
+    #[serde(default)]
+    pub path: Option<String>,
     /// When it was taken, RFC 3339, UTC. Later than that of every older backup, even if the clock went back.
     pub taken_at: String,
     /// The newest migration in it.
@@ -58,18 +63,60 @@ pub struct Backup {
 pub(crate) struct Backups {
     pub(crate) folder: PathBuf,
     pub(crate) names: Names,
+    /// The real path of the database, as its metadata says it.
+    pub(super) identity: String,
+    /// What tells the temporary files of this database from those of another one of the same name.
+    pub(super) tag: String,
+    /// Whether the folder was given by the app, so that other databases of the same name may have theirs in it too.
+    pub(super) shared: bool,
 }
 
 impl Backups {
     pub(crate) fn of(database: &DatabasePath, folder: Option<&Path>) -> Self {
-        let folder = folder.map_or_else(|| database.folder().join("backups"), ToOwned::to_owned);
+        let usual = database.folder().join("backups");
+        let folder = folder.map_or_else(|| usual.clone(), ToOwned::to_owned);
         // Absolute: its parent is to be synced, and its paths are to be told.
         let folder = std::path::absolute(&folder).unwrap_or(folder);
-        Backups { folder, names: Names::of(database.real()) }
+        let same = |one: &Path, other: &Path| matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other);
+        let shared = folder != usual && !same(&folder, &usual);
+        let real = real_path(database);
+        Backups {
+            folder,
+            names: Names::of(database.real()),
+            identity: real.to_string_lossy().into_owned(),
+            tag: short_hash(real.as_os_str().as_encoded_bytes()),
+            shared,
+        }
     }
 
-    /// All backups of this database, from the oldest to the newest. A folder that is not there has none.
+    /// The backups of this database, from the oldest to the newest, with those of which nobody knows whose they are. A
+    /// folder that is not there has none.
     pub(crate) fn list(&self) -> Result<Vec<Backup>, Problem> {
+        let mut backups = self.all()?;
+        backups.retain(|backup| path_of(backup).is_none() || self.is_ours(backup));
+        Ok(backups)
+    }
+
+    /// Those that this database may reuse, change and remove.
+    pub(super) fn ours(&self) -> Result<Vec<Backup>, Problem> {
+        let mut backups = self.all()?;
+        backups.retain(|backup| self.is_ours(backup));
+        Ok(backups)
+    }
+
+    /// In its own folder every copy of its name is the database's, whatever path it had: the data directory may have been
+    /// moved. In a folder that was given, only what names this very file: another profile's may be called the same.
+    fn is_ours(&self, backup: &Backup) -> bool {
+        !self.shared || path_of(backup) == Some(self.identity.as_str())
+    }
+
+    /// Whether this metadata is of a copy of ours, by the same rule.
+    pub(super) fn describes_ours(&self, copy: &Path) -> bool {
+        !self.shared || read_metadata(copy).and_then(|metadata| metadata.path).as_deref() == Some(&self.identity)
+    }
+
+    /// Every copy of such a name, another database's too.
+    pub(super) fn all(&self) -> Result<Vec<Backup>, Problem> {
         let failed = |source| io_problem(&self.folder, "list", source);
         let entries = match fs::read_dir(&self.folder) {
             Ok(entries) => entries,
@@ -91,9 +138,10 @@ impl Backups {
     }
 
     /// The backup of this name, if it is one of ours: a plain file in the folder. It is looked for among the files that
-    /// are there, so that no name, wherever it came from, leads out of the folder or through a link.
+    /// are there, so that no name, wherever it came from, leads out of the folder or through a link. Whoever asks knows
+    /// its hash: it need not name this database, which may have been moved.
     pub(crate) fn named(&self, name: &str) -> Option<PathBuf> {
-        self.list().ok()?.into_iter().find(|backup| backup.name() == name).map(|backup| backup.path)
+        self.all().ok()?.into_iter().find(|backup| backup.name() == name).map(|backup| backup.path)
     }
 }
 
@@ -125,9 +173,31 @@ fn read_metadata(backup: &Path) -> Option<Metadata> {
     small.then(|| serde_json::from_slice(&fs::read(&path).ok()?).ok())?
 }
 
-/// Written without a sync: a backup whose metadata is lost or torn is judged by its content. It is as readable as `like`.
+/// Says for the first time what a copy is, and so reserves its name: fails where another process has said so. Written
+/// without a sync: a backup whose metadata is lost or torn is judged by its content. It is as readable as `like`.
 pub(crate) fn write_metadata(backup: &Path, metadata: &Metadata, like: &Path) -> std::io::Result<()> {
     let path = metadata_file(backup);
-    fs::write(&path, serde_json::to_vec_pretty(metadata)?)?;
-    crate::file::give_same_access(&fs::metadata(like)?, &path)
+    let mut file = allocate_exclusively(&path)?;
+    file.write_all(&serde_json::to_vec_pretty(metadata)?)?;
+    drop(file);
+    give_same_access(&fs::metadata(like)?, &path)
+}
+
+/// Says it anew, in place: a kill leaves the old text or the new one.
+pub(crate) fn rewrite_metadata(backup: &Path, metadata: &Metadata) -> std::io::Result<()> {
+    let text = serde_json::to_vec_pretty(metadata)?;
+    let mut file = OpenOptions::new().write(true).open(metadata_file(backup))?;
+    file.write_all(&text)?;
+    file.set_len(text.len() as u64)
+}
+
+/// Without links on the way too: one file has one path, however the app spells it.
+fn real_path(database: &DatabasePath) -> PathBuf {
+    let real = database.real();
+    let in_folder = || Some(database.folder().canonicalize().ok()?.join(real.file_name()?));
+    real.canonicalize().ok().or_else(in_folder).unwrap_or_else(|| real.to_owned())
+}
+
+fn path_of(backup: &Backup) -> Option<&str> {
+    backup.metadata.as_ref()?.path.as_deref()
 }

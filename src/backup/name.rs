@@ -66,16 +66,29 @@ impl Names {
         (self.at((at, number)) == name).then_some((at, number))
     }
 
-    /// The name of a copy in the making. There is one at a time, under the launch lock.
-    pub(crate) fn partial(&self) -> OsString {
+    /// The name of a copy in the making. There is one at a time, under the launch lock of the database that `tag` is of.
+    pub(crate) fn partial(&self, tag: &str) -> OsString {
         let mut name = OsString::from(".");
         name.push(&self.stem);
         if let Some(extension) = &self.extension {
             name.push(".");
             name.push(extension);
         }
-        name.push(".partial");
+        name.push(format!(".{tag}.partial"));
         name
+    }
+
+    /// Whether this is the name of a copy in the making, or of a file that SQLite keeps beside one, of whichever database
+    /// has this name.
+    pub(crate) fn is_partial(&self, name: &OsStr) -> bool {
+        // What `partial` makes of an empty tag ends in `..partial`.
+        let whole = self.partial("");
+        let start = whole.as_encoded_bytes().strip_suffix(b".partial").unwrap_or_default();
+        let tag = name.as_encoded_bytes().strip_prefix(start).and_then(|rest| {
+            let (tag, rest) = rest.split_at_checked(8)?;
+            [&b".partial"[..], b".partial-wal", b".partial-shm", b".partial-journal"].contains(&rest).then_some(tag)
+        });
+        tag.is_some_and(|tag| tag.iter().all(u8::is_ascii_hexdigit))
     }
 }
 
@@ -108,6 +121,20 @@ mod tests {
         assert_eq!(third, "my app-2026-01-15T14-30-00_3.db");
         assert!(names.read(&third) > names.read(&second));
         assert_eq!(names.read(&third), Some(third_moment));
+    }
+
+    #[test]
+    fn a_copy_in_the_making_is_known_by_its_name() {
+        let names = Names::of(Path::new("a.db"));
+        assert_eq!(names.partial("0123abcd"), ".a.db.0123abcd.partial");
+        for ours in [".a.db.0123abcd.partial", ".a.db.0123abcd.partial-wal", ".a.db.0123abcd.partial-journal"] {
+            assert!(names.is_partial(OsStr::new(ours)), "{ours}");
+        }
+        for other in
+            [".b.db.0123abcd.partial", ".a.db.0123abc.partial", ".a.db.0123abcx.partial", "a.db", ".a.db.partial"]
+        {
+            assert!(!names.is_partial(OsStr::new(other)), "{other}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::folder::Backups;
 use super::take::{CopyError, copy};
 use crate::error::{Problem, described};
 use crate::event::{CancelToken, Emitter, Event};
-use crate::file::{Connector, Purpose, content_hash, is_busy, settle_header, sqlite_problem};
+use crate::file::{Connector, Purpose, content_hash, is_busy, settle_again, sqlite_problem};
 
 /// A copy that is to be put back, and how it can be known that it is the right one.
 pub(crate) struct Original<'a> {
@@ -58,7 +58,7 @@ pub(crate) fn put_back(
     let done = copy_back(&source, target, original.journal_mode, wait, database);
     drop(source);
     done.map_err(|problem| stuck(described(&problem)))?;
-    let _ = settle_header(&path); // in case `on_connect` turned it into a WAL database
+    let _ = settle_again(&path); // in case `on_connect` turned it into a WAL database
     // So that the file is whole without its log.
     empty_log(target, wait);
     emitter.emit(Event::RestoreFinished { backup: path });

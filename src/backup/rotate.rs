@@ -3,18 +3,18 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use super::folder::{Backup, Backups, Metadata, metadata_file, write_metadata};
+use super::folder::{Backup, Backups, Metadata, metadata_file, rewrite_metadata};
 use super::take::INTERRUPTED;
 use crate::error::Problem;
 use crate::event::{Emitter, Event};
-use crate::file::{io_problem, remove_if_there};
+use crate::file::{io_problem, remove_if_there, settle_again};
 
 impl Backups {
     /// After a run that succeeded: keeps the newest `keep`, and `protected`. What an interrupted run had left does not
-    /// count: what somebody wrote between the crash and the next launch is in there and nowhere else. There is one such
-    /// copy at the most, until the next interruption.
+    /// count: what somebody wrote between the crash and the next launch is in there and nowhere else. There are few such
+    /// copies: see [`forget_interrupted_runs`](Self::forget_interrupted_runs).
     pub(crate) fn rotate(&self, keep: usize, protected: Option<&str>, emitter: &Emitter) -> Result<(), Problem> {
-        let mut backups = self.list()?;
+        let mut backups = self.ours()?;
         backups.retain(|backup| !reason_is(backup, INTERRUPTED));
         let surplus = backups.len().saturating_sub(keep.max(1));
         for backup in backups.iter().take(surplus) {
@@ -40,16 +40,24 @@ impl Backups {
         self.remove_strays()
     }
 
-    /// When what an interrupted run left is durable as `name`: removes what earlier ones left. Never `original`, which
-    /// the ledger needs to undo the run.
+    /// When what an interrupted run left is durable as `name`: removes what earlier ones left, but for the newest three,
+    /// so that a program that dies again and again does not fill the disk, and one that dies once more does not take away
+    /// the rows of somebody else. Never `original`, which the ledger needs to undo the run.
     pub(crate) fn forget_interrupted_runs(&self, name: &str, original: &str, emitter: &Emitter) -> Result<(), Problem> {
-        self.remove_where(emitter, |backup, metadata| {
-            metadata.reason == INTERRUPTED && backup.name() != name && backup.name() != original
-        })
+        const KEPT: usize = 3;
+        let mut left = self.ours()?;
+        left.retain(|backup| reason_is(backup, INTERRUPTED));
+        let surplus = left.len().saturating_sub(KEPT);
+        for backup in left.iter().take(surplus) {
+            if backup.name() != name && backup.name() != original {
+                remove(backup, emitter)?;
+            }
+        }
+        Ok(())
     }
 
     fn remove_where(&self, emitter: &Emitter, goes: impl Fn(&Backup, &Metadata) -> bool) -> Result<(), Problem> {
-        for backup in self.list()? {
+        for backup in self.ours()? {
             if backup.metadata.as_ref().is_some_and(|metadata| goes(&backup, metadata)) {
                 remove(&backup, emitter)?;
             }
@@ -59,13 +67,15 @@ impl Backups {
 
     /// Notes that the run of a copy succeeded; a copy without metadata stays without.
     pub(crate) fn mark_succeeded(&self, name: &str) -> Result<(), Problem> {
-        for backup in self.list()? {
+        for backup in self.ours()? {
             if backup.name() == name
                 && let Some(mut metadata) = backup.metadata.filter(|metadata| metadata.run_failed)
             {
                 metadata.run_failed = false;
-                write_metadata(&backup.path, &metadata, &backup.path)
+                rewrite_metadata(&backup.path, &metadata)
                     .map_err(|source| io_problem(&backup.path, "describe", source))?;
+                // The run has opened it, and `on_connect` may have turned it into a WAL database.
+                settle_again(&backup.path).map_err(|source| io_problem(&backup.path, "sync", source))?;
             }
         }
         Ok(())
@@ -80,6 +90,7 @@ impl Backups {
             if path.extension().is_some_and(|extension| extension == "json")
                 && is_ours
                 && fs::symlink_metadata(path.with_extension("")).is_err()
+                && self.describes_ours(&path.with_extension(""))
             {
                 remove_if_there(&path).map_err(failed)?;
             }

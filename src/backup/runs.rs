@@ -48,7 +48,7 @@ impl Backups {
         let all = fs::read_to_string(&path)?;
         let surplus = all.lines().count().saturating_sub(KEPT);
         if surplus > 0 {
-            let shorter = self.folder.join(".runs.jsonl.partial");
+            let shorter = self.folder.join(format!(".runs.jsonl.{}.partial", self.tag));
             let kept: String = all.lines().skip(surplus).flat_map(|line| [line, "\n"]).collect();
             fs::write(&shorter, kept)?;
             give_same_access(&fs::metadata(&path)?, &shorter)?;

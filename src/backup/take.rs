@@ -15,7 +15,7 @@ use crate::event::{CancelToken, Emitter, Event};
 use crate::file::{
     Connector, DatabasePath, Depth, Findings, Purpose, allocate_exclusively, available_bytes, content_hash,
     create_folder, examine, give_same_access, io_problem, make_durable, publish, remove_if_there, remove_with_sidecars,
-    settle_header, size_of, sqlite_problem, sync_folder, write_problem,
+    settle_again, settle_header, size_of, sqlite_problem, sync_folder, write_problem,
 };
 
 /// Taken before a run; until that has succeeded, it counts as the copy of a failed one.
@@ -49,7 +49,6 @@ pub(crate) struct Taken {
     pub(crate) name: String,
     pub(crate) size: u64,
     pub(crate) hash: String,
-    pub(crate) reused: bool,
     /// What stood in the database before the run, so that the check after it can tell what is new.
     pub(crate) findings: Findings,
 }
@@ -58,14 +57,14 @@ impl Backups {
     /// Copies the database. The caller holds its write lock, so the copy is of one moment and no chunk starts again.
     pub(crate) fn take(&self, copying: &Copying<'_>) -> Result<Taken, Problem> {
         create_folder(&self.folder).map_err(|source| write_problem(&self.folder, "create", source))?;
-        let partial = self.folder.join(self.names.partial());
+        let partial = self.folder.join(self.names.partial(&self.tag));
         // What a killed process left; under the launch lock nobody else is making one.
         remove_with_sidecars(&partial).map_err(|source| io_problem(&partial, "remove", source))?;
+        self.remove_older_partials();
         let taken = self.take_as(&partial, copying);
-        if taken.as_ref().map_or(true, |taken| taken.reused) {
-            // The disk is no fuller than before.
-            let _ = remove_with_sidecars(&partial);
-        }
+        // The disk is no fuller than before; and a journal mode of the app's may have left a journal even where the copy
+        // has its name by now.
+        let _ = remove_with_sidecars(&partial);
         taken
     }
 
@@ -90,15 +89,13 @@ impl Backups {
         })
         .map_err(|source| hash_problem(partial, copying, source))?;
 
-        let backups = self.list()?;
-        if let Some(newest) = backups.last()
-            && newest.size == size
-            // Its content as it is now, not as its metadata says: a copy that rotted is none.
-            && content_hash(&newest.path, |_| Ok(())).is_ok_and(|(_, theirs)| theirs == hash)
-        {
+        let backups = self.ours()?;
+        if let Some(same) = same_content(&backups, copying.reason, size, &hash) {
+            self.give_access_again(same, copying);
+            let _ = settle_again(&same.path); // in case `on_connect` turned it into a WAL database
             // Whoever made it may have been killed before its name was durable.
-            make_durable(&newest.path).map_err(|source| io_problem(&newest.path, "sync", source))?;
-            let taken = Taken { path: newest.path.clone(), name: newest.name(), size, hash, reused: true, findings };
+            make_durable(&same.path).map_err(|source| io_problem(&same.path, "sync", source))?;
+            let taken = Taken { path: same.path.clone(), name: same.name(), size, hash, findings };
             copying.emitter.emit(Event::BackupFinished { path: taken.path.clone(), bytes: size, reused: true });
             return Ok(taken);
         }
@@ -108,37 +105,92 @@ impl Backups {
             sync_folder(self.folder.parent().unwrap_or(Path::new(".")))
                 .map_err(|source| io_problem(&self.folder, "sync", source))?;
         }
-        let (name, moment) = self.free_name(copying.now, &backups);
-        let path = self.folder.join(&name);
+        let mut last = self.all()?.iter().map(|backup| backup.moment).max();
+        let path = loop {
+            let (name, moment) = self.free_name(copying.now, last);
+            let path = self.folder.join(name);
+            if self.publish_as(&path, moment, partial, copying, &backups, (size, &hash))? {
+                break path;
+            }
+            last = Some(moment); // another database of the same name was faster
+        };
+        copying.emitter.emit(Event::BackupFinished { path: path.clone(), bytes: size, reused: false });
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Taken { name, path, size, hash, findings })
+    }
+
+    /// Gives the copy its name and its metadata; not if another process has the name.
+    fn publish_as(
+        &self,
+        path: &Path,
+        moment: Moment,
+        partial: &Path,
+        copying: &Copying<'_>,
+        backups: &[Backup],
+        (size, hash): (u64, &str),
+    ) -> Result<bool, Problem> {
         // Later than every older backup's, even if the clock went back.
         let newest = backups.last().map_or(moment.0, |newest| newest.order().0);
         let taken_at = newest.max(moment.0).and_utc().max(copying.now);
         let metadata = Metadata {
             format: 1,
             reason: copying.reason.to_owned(),
-            database: database.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            database: copying.database.real().file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            path: Some(self.identity.clone()),
             taken_at: taken_at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
             from: copying.from.clone(),
             to: copying.to.clone(),
             size,
-            sha256: hash.clone(),
+            sha256: hash.to_owned(),
             app_version: copying.app_version.clone(),
             run_failed: copying.reason == MIGRATE,
         };
         // Before the copy has its name: no kill leaves a copy of which it is not known why it was taken. For lists and
         // rotation; the copy counts without it.
-        let _ = write_metadata(&path, &metadata, partial);
-        publish(partial, &path).map_err(|source| {
-            let _ = remove_if_there(&metadata_file(&path));
-            io_problem(&path, "rename a copy to", source)
-        })?;
-        copying.emitter.emit(Event::BackupFinished { path: path.clone(), bytes: size, reused: false });
-        Ok(Taken { name: name.to_string_lossy().into_owned(), path, size, hash, reused: false, findings })
+        match write_metadata(path, &metadata, partial) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Ok(false),
+            Err(source) if self.shared => {
+                // There it is what says whose copy this is, and what keeps two from taking one name.
+                let metadata = metadata_file(path);
+                let _ = remove_if_there(&metadata);
+                return Err(write_problem(&metadata, "write", source));
+            }
+            _ => {}
+        }
+        publish(partial, path).map(|()| true).or_else(|source| {
+            let _ = remove_if_there(&metadata_file(path));
+            match source.kind() {
+                std::io::ErrorKind::AlreadyExists => Ok(false),
+                _ => Err(io_problem(path, "rename a copy to", source)),
+            }
+        })
+    }
+
+    /// The database may have been made private since the copy was taken.
+    fn give_access_again(&self, backup: &Backup, copying: &Copying<'_>) {
+        let Some(like) = copying.database.metadata() else { return };
+        for path in [backup.path.clone(), metadata_file(&backup.path)] {
+            match give_same_access(like, &path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    copying.emitter.warn(format!("the mode of `{}` was not set: {error}", path.display()));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// In its own folder: what a process left that was killed when the data directory had another path.
+    fn remove_older_partials(&self) {
+        let entries = if self.shared { None } else { std::fs::read_dir(&self.folder).ok() };
+        for entry in entries.into_iter().flatten().flatten() {
+            if self.names.is_partial(&entry.file_name()) {
+                let _ = remove_if_there(&entry.path());
+            }
+        }
     }
 
     /// A name that nothing has, not even a link or a folder, which count as no backups.
-    fn free_name(&self, now: DateTime<Utc>, backups: &[Backup]) -> (OsString, Moment) {
-        let newest = backups.iter().map(|backup| backup.moment).max();
+    fn free_name(&self, now: DateTime<Utc>, newest: Option<Moment>) -> (OsString, Moment) {
         let mut next = self.names.next(now, newest);
         while std::fs::symlink_metadata(self.folder.join(&next.0)).is_ok() {
             next = self.names.next(now, Some(next.1));
@@ -154,6 +206,10 @@ impl Backups {
         copying: &Copying<'_>,
     ) -> Result<(), Problem> {
         let mut target = copying.connector.open(partial, Purpose::Write, copying.wait)?;
+        // Whatever `on_connect` has set: pages of another size cannot be copied into a WAL database, and a log beside the
+        // copy would not be found under its name.
+        let plain = target.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(()));
+        plain.map_err(|error| sqlite_problem(partial, "prepare", &error))?;
         let failed = |error: rusqlite::Error| match sqlite_problem(partial, "copy to", &error) {
             Problem::Sqlite { source, .. } if source.code & 0xff == rusqlite::ffi::SQLITE_FULL => Problem::NoSpace {
                 path: self.folder.clone(),
@@ -185,6 +241,20 @@ impl Backups {
         }
         target.close().map_err(|(_, error)| failed(error))
     }
+}
+
+/// The newest backup, if it has this content. Of what interrupted runs left, any: they are kept for their rows, not for
+/// their order. That is never found in a copy taken for a run, which goes when the run has failed.
+fn same_content<'a>(backups: &'a [Backup], reason: &str, size: u64, hash: &str) -> Option<&'a Backup> {
+    // Its content as it is now, not as its metadata says: a copy that rotted is none.
+    let same = |backup: &Backup| {
+        backup.size == size && content_hash(&backup.path, |_| Ok(())).is_ok_and(|(_, theirs)| theirs == hash)
+    };
+    if reason != INTERRUPTED {
+        return backups.last().filter(|newest| same(newest));
+    }
+    let says = |metadata: &Metadata| metadata.reason == INTERRUPTED && metadata.sha256 == hash;
+    backups.iter().rev().find(|backup| backup.metadata.as_ref().is_some_and(says) && same(backup))
 }
 
 fn share(bytes: u64, done: i32, total: i32) -> u64 {

@@ -62,19 +62,29 @@ pub(crate) fn allocate_exclusively(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Gives `path` the mode of the file that `like` tells of and, where this process may, its owner.
+/// Gives `path` the mode of the file that `like` tells of and, where this process may, its owner and group. Never more
+/// than that file allows: where the group is another one, it may nothing.
 pub(crate) fn give_same_access(like: &Metadata, path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     {
-        use std::os::unix::fs::{MetadataExt, chown};
+        use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
         let have = fs::metadata(path)?;
         // The owner first: changing it clears bits of the mode. Only root may give a file away; a copy that stays
-        // ours is no less safe.
-        if (have.uid(), have.gid()) != (like.uid(), like.gid()) {
-            let _ = chown(path, Some(like.uid()), Some(like.gid()));
+        // ours is no less safe. Its group may be one of ours all the same.
+        if (have.uid(), have.gid()) != (like.uid(), like.gid())
+            && chown(path, Some(like.uid()), Some(like.gid())).is_err()
+            && have.gid() != like.gid()
+        {
+            let _ = chown(path, None, Some(like.gid()));
         }
+        let same_group = fs::metadata(path)?.gid() == like.gid();
+        let mode = like.permissions().mode();
+        fs::set_permissions(path, fs::Permissions::from_mode(if same_group { mode } else { mode & !0o070 }))
     }
-    fs::set_permissions(path, like.permissions())
+    #[cfg(not(unix))]
+    {
+        fs::set_permissions(path, like.permissions())
+    }
 }
 
 /// Gives a synced file its final name, which must be free, and makes the name durable.
@@ -104,6 +114,11 @@ pub(crate) fn link_into_place(temporary: &Path, name: &Path) -> io::Result<()> {
 
 /// Removes a file, if it is there.
 pub(crate) fn remove_if_there(path: &Path) -> io::Result<()> {
+    // Looked for first: what is not there cannot fail to go, whatever the disk says.
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        _ => {}
+    }
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),

@@ -34,19 +34,40 @@ pub(crate) fn content_hash(path: &Path, mut progress: impl FnMut(u64) -> io::Res
         size += read as u64;
         progress(size)?;
     }
-    let digest = hasher.finalize();
-    Ok((size, digest.iter().map(|byte| format!("{byte:02x}")).collect()))
+    Ok((size, hexadecimal(&hasher.finalize())))
+}
+
+/// Eight hexadecimal digits that stand for `bytes`.
+pub(crate) fn short_hash(bytes: &[u8]) -> String {
+    hexadecimal(&Sha256::digest(bytes)[..4])
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Marks a copy as one without a write-ahead log, so that opening it, even for reading, makes no `-wal` and `-shm`;
 /// then syncs it. A file that does not begin as SQLite's do (encrypted) keeps its bytes.
 pub(crate) fn settle_header(path: &Path) -> io::Result<()> {
+    settle(path, true)
+}
+
+/// The same for a copy that was settled and has been opened since: nothing is written if it is as it was.
+pub(crate) fn settle_again(path: &Path) -> io::Result<()> {
+    settle(path, false)
+}
+
+fn settle(path: &Path, first: bool) -> io::Result<()> {
     let mut file = OpenOptions::new().read(true).write(true).open(path)?;
     let mut start = [0_u8; 20];
     let whole = file.read_exact(&mut start).is_ok();
-    if whole && start.starts_with(MAGIC) && start[18..20] != [1, 1] {
+    let moved = whole && start.starts_with(MAGIC) && start[18..20] != [1, 1];
+    if moved {
         file.seek(SeekFrom::Start(18))?;
         file.write_all(&[1, 1])?;
     }
-    sync_file(&file) // content before name: see `sync_file`
+    if moved || first {
+        sync_file(&file)?; // content before name: see `sync_file`
+    }
+    Ok(())
 }
