@@ -22,6 +22,6 @@ pub(crate) use hash::{content_hash, settle_header};
 pub(crate) use identity::{DatabasePath, io_problem, write_problem};
 pub(crate) use integrity::{Depth, Findings, examine, size_of, size_under_lock};
 pub(crate) use lock::LaunchLock;
-pub(crate) use settle::{aside_stale_sidecars, may_be_written};
+pub(crate) use settle::{aside_stale_sidecars, has_sidecars, may_be_written};
 #[cfg(feature = "cli")]
 pub(crate) use tree::{publish_folder, remove_tree, settle_tree};
