@@ -161,10 +161,11 @@ impl Migrator {
         self
     }
 
-    /// How long to wait for the launch lock, and how long for SQLite's locks: 10 seconds by default.
+    /// How long to wait for the launch lock, and how long for SQLite's locks: 10 seconds by default, 24 days at most.
     #[must_use]
     pub fn wait(mut self, at_most: Duration) -> Self {
-        self.settings.wait = at_most;
+        // SQLite counts milliseconds in an `int`.
+        self.settings.wait = at_most.min(Duration::from_millis(i32::MAX.unsigned_abs().into()));
         self
     }
 
