@@ -12,7 +12,8 @@ mod settle;
 mod tree;
 
 pub(crate) use connect::{
-    ConnectHook, Connector, Purpose, is_about_sql, is_busy, remove_with_sidecars, sqlite_problem,
+    ConnectHook, Connector, Purpose, is_about_sql, is_busy, journal_mode, may_be_unwritable, remove_with_sidecars,
+    sqlite_problem,
 };
 pub(crate) use durable::{
     allocate_exclusively, available_bytes, create_folder, give_same_access, link_into_place, make_durable,
