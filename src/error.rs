@@ -300,11 +300,18 @@ impl Error {
     /// One sentence about the state of the file, for people.
     #[must_use]
     pub fn state(&self) -> String {
-        let kept = |what: &str| match &self.0.backup {
-            Some(path) => format!("{what}; copy kept: `{}`", path.display()),
-            None => what.to_owned(),
+        let kept = |what: &str| {
+            let first = if self.0.recovered { "an interrupted run was undone first; then " } else { "" };
+            match &self.0.backup {
+                Some(path) => format!("{first}{what}; copy kept: `{}`", path.display()),
+                None => format!("{first}{what}"),
+            }
         };
         match self.0.outcome {
+            Outcome::Untouched | Outcome::UpToDate if self.0.recovered => {
+                "the file is as it was before a run that was cut off (that run was undone first; nothing else was changed)"
+                    .to_owned()
+            }
             Outcome::Untouched | Outcome::UpToDate => "the file is as it was (nothing was changed)".to_owned(),
             Outcome::RolledBack => format!("the file is as it was ({})", kept("rolled back")),
             Outcome::Restored => format!("the file is as it was ({})", kept("restored from its backup")),

@@ -93,8 +93,11 @@ impl Migrator {
     }
 
     /// Prepares every connection that lifeboat opens, copies and scratch databases too: functions, collations,
-    /// extensions, a key, pragmas. It may run more than once on a connection. `PRAGMA journal_mode = …` in it is
-    /// passed over but on the connection that [`open`](Self::open) returns, so that looking at a file does not change it.
+    /// extensions, a key, pragmas. It may run more than once on a connection, and must not leave a transaction open.
+    /// `PRAGMA journal_mode = …` and `locking_mode = …` in it are passed over but on the connection that
+    /// [`open`](Self::open) returns, so that looking at a file does not change it. A hook that asks `journal_mode` for its
+    /// answer has its way: looking puts the mode back, and a run finds WAL mode as the app will have it, but never runs
+    /// with its journal in memory or off.
     #[must_use]
     pub fn on_connect(mut self, hook: impl Fn(&Connection) -> rusqlite::Result<()> + Send + Sync + 'static) -> Self {
         let hook: ConnectHook = Arc::new(hook);
@@ -161,10 +164,11 @@ impl Migrator {
         self
     }
 
-    /// How long to wait for the launch lock, and how long for SQLite's locks: 10 seconds by default.
+    /// How long to wait for the launch lock, and how long for SQLite's locks: 10 seconds by default, 24 days at most.
     #[must_use]
     pub fn wait(mut self, at_most: Duration) -> Self {
-        self.settings.wait = at_most;
+        // SQLite counts milliseconds in an `int`.
+        self.settings.wait = at_most.min(Duration::from_millis(i32::MAX.unsigned_abs().into()));
         self
     }
 
@@ -304,9 +308,14 @@ impl Migrator {
     ///
     /// With nothing to do this is one connection and one read transaction: no lock, no write.
     ///
+    /// The connection is what `rusqlite::Connection::open` gives, prepared by [`on_connect`](Self::on_connect); its busy
+    /// time-out is [`wait`](Self::wait), unless `on_connect` sets another. Only where neither the file nor its folder can
+    /// be written does it read alone.
+    ///
     /// # Errors
     /// See [`ErrorKind`](crate::ErrorKind). [`Error::outcome`] says what state the file is in: after `Untouched`,
-    /// `RolledBack` and `Restored` it is as it was.
+    /// `RolledBack` and `Restored` it is as it was; after `Created` and `Migrated` the run succeeded, and the file could
+    /// not be opened for the app.
     pub fn open(&self, path: impl AsRef<Path>) -> Result<Connection> {
         let path = path.as_ref();
         let launch = self.launch(path, Target::Latest)?;
@@ -317,26 +326,26 @@ impl Migrator {
                 _ => 0,
             };
             self.settings.emitter.emit(Event::SkippedInTest { pending });
-            return self.connect(path);
+            return Ok(self.connect(path)?);
         }
         let ready = launch.look().inspect_err(|error| launch.tell_failure(error))?;
-        if let Ready::UpToDate(connection, _) = ready {
-            let connector = &self.settings.connector;
-            if connection.is_readonly("main").unwrap_or(false)
-                && let Ok(own) = connector.open_for_app(DatabasePath::resolve(path)?.real(), self.settings.wait)
-            {
-                return Ok(own);
-            }
-            connector.hand_over(&connection, path)?;
-            return Ok(connection);
+        if let Ready::UpToDate(connection, purpose, _) = ready {
+            let (connector, database) = (&self.settings.connector, DatabasePath::resolve(path)?);
+            return Ok(connector.hand_over_looked(connection, database.real(), purpose, self.settings.wait)?);
         }
-        launch.migrate()?;
-        self.connect(path)
+        let report = launch.migrate()?;
+        // What cannot be opened now is migrated all the same.
+        self.connect(path).map_err(|problem| {
+            Error::new(problem, report.outcome)
+                .with_backup(report.backup)
+                .with_results(report.results)
+                .with_recovered(report.recovered)
+        })
     }
 
-    fn connect(&self, path: &Path) -> Result<Connection> {
+    fn connect(&self, path: &Path) -> Result<Connection, Problem> {
         let database = DatabasePath::resolve(path)?;
-        Ok(self.settings.connector.open(database.real(), Purpose::AppCreates, self.settings.wait)?)
+        self.settings.connector.open(database.real(), Purpose::AppCreates, self.settings.wait)
     }
 
     /// One file, for one operation at a time.

@@ -12,6 +12,7 @@ mod child;
 #[cfg(feature = "cli")]
 mod cli;
 mod concurrency;
+mod connect;
 mod corpus;
 mod crash;
 mod embedding;

@@ -10,7 +10,7 @@ use super::settings::Settings;
 use super::watch::Watch;
 use crate::error::Problem;
 use crate::event::Event;
-use crate::file::{Purpose, is_busy, sqlite_problem};
+use crate::file::{Purpose, is_busy, journal_mode, sqlite_problem};
 
 /// How long SQLite itself waits at a time, where we wait around it and listen for cancellation.
 const TURN: Duration = Duration::from_millis(50);
@@ -30,6 +30,11 @@ impl Session {
         // EXTRA: with a rollback journal, FULL is consistent but not durable when COMMIT returns: the journal's removal
         // is not synced, and a power cut brings the journal back. `fullfsync` is macOS's real sync (not run there).
         session.connection.execute_batch("PRAGMA synchronous = EXTRA; PRAGMA fullfsync = 1").map_err(failed)?;
+        // Without a journal on disk a run that is killed leaves a file that nobody can read. Both modes are the
+        // connection's own, so another writes nothing.
+        if ["memory", "off"].contains(&session.journal_mode().map_err(failed)?.as_str()) {
+            session.connection.execute_batch("PRAGMA journal_mode = DELETE").map_err(failed)?;
+        }
         session.empty_log();
         session.connection.busy_timeout(settings.wait).map_err(failed)?;
         Ok(session)
@@ -61,7 +66,7 @@ impl Session {
     }
 
     pub(crate) fn journal_mode(&self) -> rusqlite::Result<String> {
-        self.connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))
+        journal_mode(&self.connection)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Connections to a database file, each prepared by the app's `on_connect` hook.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,11 +19,16 @@ pub(crate) type ConnectHook = Arc<dyn Fn(&Connection) -> rusqlite::Result<()> + 
 pub(crate) enum Purpose {
     /// The app itself will have it, and there need not be a file yet: the hook does as it likes.
     AppCreates,
+    /// The launch looks, and the app will have it if there is nothing to do.
+    Launch,
     /// A run, a restore, or the writing of a copy: never makes a file.
     Write,
     /// Looks and never writes of its own accord.
     Read,
 }
+
+/// What was being done when a hook failed.
+const HOOKING: &str = "run `on_connect` on";
 
 /// Opens connections.
 #[derive(Clone, Default)]
@@ -37,11 +43,12 @@ impl Connector {
 
     /// A connection to the file at `path`, which is absolute. Statements wait `busy` for other connections' locks.
     pub(crate) fn open(&self, path: &Path, purpose: Purpose, busy: Duration) -> Result<Connection, Problem> {
-        // Without the URI flag: `?` and `%` in a name are just that. NO_MUTEX: one thread has a connection at a time.
-        let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        if purpose == Purpose::AppCreates {
-            flags |= OpenFlags::SQLITE_OPEN_CREATE;
-        }
+        // The app gets what `Connection::open` gives; both flags are for its ATTACH, since an absolute path is no URI.
+        // The others go without: then no file is ever made.
+        let flags = match purpose {
+            Purpose::AppCreates | Purpose::Launch => OpenFlags::default(),
+            Purpose::Write | Purpose::Read => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        };
         let opened = Connection::open_with_flags(path, flags)
             .map_err(|error| sqlite_problem(path, "open", &error))
             .and_then(|mut connection| {
@@ -55,7 +62,7 @@ impl Connector {
         match opened {
             // A medium or folder that cannot be written: SQLite cannot make a WAL's shared memory there. Or a file that
             // cannot: there it makes it, and does not take it away again.
-            Err(Problem::ReadOnly { .. } | Problem::Sqlite { .. }) if purpose == Purpose::Read && is_quiet(path) => {
+            Err(problem) if purpose == Purpose::Read && may_be_unwritable(&problem) && is_quiet(path) => {
                 self.open_immutable(path, busy)
             }
             other => other,
@@ -72,18 +79,33 @@ impl Connector {
         Ok(connection)
     }
 
-    /// A connection for the app on a file that cannot be written, where SQLite can read it by itself: unlike a reader's,
-    /// it sees what others write.
-    pub(crate) fn open_for_app(&self, path: &Path, busy: Duration) -> Result<Connection, Problem> {
-        let connection = self.open(path, Purpose::AppCreates, busy)?;
-        first_look(&connection, path)?;
-        Ok(connection)
+    /// Gives the connection of a look to the app. One that only reads is the last resort: it may not see what others
+    /// write.
+    pub(crate) fn hand_over_looked(
+        &self,
+        looked: Connection,
+        path: &Path,
+        purpose: Purpose,
+        busy: Duration,
+    ) -> Result<Connection, Problem> {
+        if purpose == Purpose::Read {
+            let own = self.open(path, Purpose::AppCreates, busy).and_then(|own| {
+                first_look(&own, path)?;
+                Ok(own)
+            });
+            match own {
+                Err(problem) if may_be_unwritable(&problem) && cannot_be_written(path) => {}
+                other => return other,
+            }
+        }
+        self.hand_over(&looked, path)?;
+        Ok(looked)
     }
 
-    /// Gives a connection that was opened for `Write` to the app: now the hook may set the journal mode too.
-    pub(crate) fn hand_over(&self, connection: &Connection, path: &Path) -> Result<(), Problem> {
+    /// Prepares a connection for the app: now the hook may set the journal mode too.
+    fn hand_over(&self, connection: &Connection, path: &Path) -> Result<(), Problem> {
         match &self.hook {
-            Some(hook) => hook(connection).map_err(|error| sqlite_problem(path, "run `on_connect` on", &error)),
+            Some(hook) => hooked(connection, path, hook(connection)),
             None => Ok(()),
         }
     }
@@ -92,9 +114,7 @@ impl Connector {
     pub(crate) fn memory(&self) -> Result<Connection, Problem> {
         let path = Path::new(":memory:");
         let connection = Connection::open_in_memory().map_err(|error| sqlite_problem(path, "open", &error))?;
-        if let Some(hook) = &self.hook {
-            hook(&connection).map_err(|error| sqlite_problem(path, "run `on_connect` on", &error))?;
-        }
+        self.hand_over(&connection, path)?;
         Ok(connection)
     }
 
@@ -108,12 +128,12 @@ impl Connector {
         let failed = |error: rusqlite::Error| sqlite_problem(path, "prepare a connection to", &error);
         connection.busy_timeout(busy).map_err(failed)?;
         if let Some(hook) = &self.hook {
-            let hooked = if purpose == Purpose::AppCreates {
+            let result = if purpose == Purpose::AppCreates {
                 hook(connection)
             } else {
-                hook_without_journal_mode(connection, hook)
+                hook_without_modes(connection, hook, purpose, busy)
             };
-            hooked.map_err(|error| sqlite_problem(path, "run `on_connect` on", &error))?;
+            hooked(connection, path, result)?;
         }
         if purpose == Purpose::Read {
             connection.pragma_update(None, "query_only", true).map_err(failed)?;
@@ -122,12 +142,37 @@ impl Connector {
     }
 }
 
+/// What has become of a hook. Its own failure never reads as if the file could not be opened or written.
+fn hooked(connection: &Connection, path: &Path, result: rusqlite::Result<()>) -> Result<(), Problem> {
+    let Err(error) = result else {
+        if connection.is_autocommit() {
+            return Ok(());
+        }
+        return Err(Problem::Unsupported { what: "`on_connect` leaves a transaction open".to_owned() });
+    };
+    let problem = sqlite_problem(path, HOOKING, &error);
+    if !may_be_unwritable_by(&error) {
+        return Err(problem);
+    }
+    // It may have been the first to read.
+    match first_look(connection, path) {
+        Err(of_the_file) if may_be_unwritable(&of_the_file) => Err(of_the_file),
+        _ => Err(Problem::Sqlite { path: path.to_owned(), action: HOOKING, source: SqliteCause::from(&error) }),
+    }
+}
+
 /// A hook that sets `journal_mode` would rewrite the header of a file that is only looked at, of a copy, and of a
-/// database before its run: the pragma is passed over here, and takes effect on the connection that the app gets.
-fn hook_without_journal_mode(connection: &mut Connection, hook: &ConnectHook) -> rusqlite::Result<()> {
+/// database before its run, or leave a run without a journal on disk; one that sets `locking_mode` would shut out our
+/// other connections. Both pragmas are passed over here, and take effect on the connection that the app gets.
+fn hook_without_modes(
+    connection: &mut Connection,
+    hook: &ConnectHook,
+    purpose: Purpose,
+    busy: Duration,
+) -> rusqlite::Result<()> {
     connection.authorizer(Some(|context: AuthContext<'_>| match context.action {
         AuthAction::Pragma { pragma_name, pragma_value: Some(_) }
-            if pragma_name.eq_ignore_ascii_case("journal_mode") =>
+            if ["journal_mode", "locking_mode"].iter().any(|mode| pragma_name.eq_ignore_ascii_case(mode)) =>
         {
             Authorization::Ignore
         }
@@ -136,9 +181,56 @@ fn hook_without_journal_mode(connection: &mut Connection, hook: &ConnectHook) ->
     let hooked = hook(connection);
     connection.authorizer(None::<fn(AuthContext<'_>) -> Authorization>)?;
     match hooked {
-        // It asked the pragma for its answer, and there was none: then the app has its way.
-        Err(rusqlite::Error::QueryReturnedNoRows) => hook(connection),
+        // It asked a pragma for its answer, and there was none: then it has its way, and afterwards it is undone.
+        Err(rusqlite::Error::QueryReturnedNoRows) => {
+            let before = journal_mode(connection)?;
+            let hooked = hook(connection);
+            put_modes_back(connection, &before, purpose, busy)?;
+            hooked
+        }
         other => other,
+    }
+}
+
+/// A reader leaves no trace, if others let it. Whoever writes may find WAL mode come or gone, as the app will have it: to
+/// put that back takes the file for oneself, and a connection that is opened under the lock of a run could never set it
+/// again. But the journal of a run must be on the disk.
+fn put_modes_back(connection: &Connection, before: &str, purpose: Purpose, busy: Duration) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "locking_mode", "normal")?;
+    // A lock that was kept is let go after the next read.
+    let _ = first_look(connection, Path::new(""));
+    let after = journal_mode(connection)?;
+    let crossed = (after == "wal") != (before == "wal");
+    let back = match after.as_str() {
+        _ if !crossed || purpose == Purpose::Read => before,
+        "wal" => return Ok(()),
+        _ => "delete",
+    };
+    if after == back || !connection.is_autocommit() {
+        return Ok(());
+    }
+    connection.busy_timeout(Duration::ZERO)?;
+    let _ = connection.query_row(&format!("PRAGMA journal_mode = {back}"), [], |_| Ok(()));
+    connection.busy_timeout(busy)
+}
+
+pub(crate) fn journal_mode(connection: &Connection) -> rusqlite::Result<String> {
+    connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))
+}
+
+/// What SQLite says of a file that cannot be written, or in whose folder it cannot make what it needs to read it.
+fn may_be_unwritable_by(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen))
+}
+
+/// The same of what has become of it, unless a hook said so.
+pub(crate) fn may_be_unwritable(problem: &Problem) -> bool {
+    match problem {
+        Problem::ReadOnly { .. } => true,
+        Problem::Sqlite { action, source, .. } => {
+            *action != HOOKING && source.code & 0xff == rusqlite::ffi::SQLITE_CANTOPEN
+        }
+        _ => false,
     }
 }
 
@@ -147,7 +239,7 @@ fn hook_without_journal_mode(connection: &mut Connection, hook: &ConnectHook) ->
 fn refuse_read_only(connection: &Connection, path: &Path, purpose: Purpose) -> Result<(), Problem> {
     let read_only = purpose != Purpose::AppCreates
         && connection.is_readonly("main").map_err(|error| sqlite_problem(path, "open", &error))?;
-    if read_only && (purpose == Purpose::Write || is_quiet(path)) {
+    if read_only && (purpose != Purpose::Read || is_quiet(path)) {
         return Err(Problem::ReadOnly { path: path.to_owned(), why: "its permissions do not allow it".to_owned() });
     }
     Ok(())
@@ -159,6 +251,24 @@ fn first_look(connection: &Connection, path: &Path) -> Result<(), Problem> {
         .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))
         .map(drop)
         .map_err(|error| sqlite_problem(path, "read", &error))
+}
+
+/// Whether the file or its folder really cannot be written, asked of the system: permissions tell nothing of a medium.
+fn cannot_be_written(path: &Path) -> bool {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let file = Connection::open_with_flags(path, flags).and_then(|connection| connection.is_readonly("main"));
+    if file.unwrap_or(false) {
+        return true;
+    }
+    let mut probe = path.as_os_str().to_owned();
+    probe.push("-lifeboat-probe");
+    match std::fs::File::create_new(&probe) {
+        Ok(_) => {
+            let _ = remove_if_there(Path::new(&probe));
+            false
+        }
+        Err(error) => matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem),
+    }
 }
 
 /// Neither a journal nor a log with content beside the file.

@@ -12,7 +12,8 @@ mod settle;
 mod tree;
 
 pub(crate) use connect::{
-    ConnectHook, Connector, Purpose, is_about_sql, is_busy, remove_with_sidecars, sqlite_problem,
+    ConnectHook, Connector, Purpose, is_about_sql, is_busy, journal_mode, may_be_unwritable, remove_with_sidecars,
+    sqlite_problem,
 };
 pub(crate) use durable::{
     allocate_exclusively, available_bytes, create_folder, give_same_access, link_into_place, make_durable,
@@ -22,6 +23,6 @@ pub(crate) use hash::{content_hash, settle_again, settle_header, short_hash};
 pub(crate) use identity::{DatabasePath, io_problem, write_problem};
 pub(crate) use integrity::{Depth, Findings, examine, size_of, size_under_lock};
 pub(crate) use lock::LaunchLock;
-pub(crate) use settle::{aside_stale_sidecars, may_be_written};
+pub(crate) use settle::{aside_stale_sidecars, has_sidecars, may_be_written};
 #[cfg(feature = "cli")]
 pub(crate) use tree::{publish_folder, remove_tree, settle_tree};

@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 
 use super::identity::DatabasePath;
 
+const SIDECARS: [&str; 3] = ["-wal", "-shm", "-journal"];
+
 /// Moves sidecars of a database that is not there out of the way, under a name that keeps them. SQLite would replay a
 /// left-over log into whatever file next bears the name. Returns where they are now.
 pub(crate) fn aside_stale_sidecars(path: &DatabasePath, stamp: &str) -> io::Result<Vec<PathBuf>> {
     let mut moved = Vec::new();
-    for suffix in ["-wal", "-shm", "-journal"] {
+    for suffix in SIDECARS {
         let stale = path.sidecar(suffix);
         if std::fs::symlink_metadata(&stale).is_ok() {
             let aside = path.sidecar(&format!("{suffix}.left-{stamp}"));
@@ -20,8 +22,15 @@ pub(crate) fn aside_stale_sidecars(path: &DatabasePath, stamp: &str) -> io::Resu
     Ok(moved)
 }
 
+/// Whether a log or a journal lies beside the name of a database.
+pub(crate) fn has_sidecars(path: &DatabasePath) -> bool {
+    SIDECARS.iter().any(|suffix| std::fs::symlink_metadata(path.sidecar(suffix)).is_ok())
+}
+
 /// Whether the permissions of a file, or of a folder, allow writing at all. They bind the superuser too: a file that
-/// was marked read-only was marked so by somebody.
+/// was marked read-only was marked so by somebody. (On Windows the attribute
+/// of a folder says nothing about the files in it; not run there.)
 pub(crate) fn may_be_written(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok_and(|metadata| !metadata.permissions().readonly())
+    std::fs::metadata(path)
+        .is_ok_and(|metadata| !metadata.permissions().readonly() || (cfg!(not(unix)) && metadata.is_dir()))
 }

@@ -11,8 +11,8 @@ use crate::backup::Backups;
 use crate::engine::{Before, Run, Session, compile, group};
 use crate::error::{Error, Problem, Result, described};
 use crate::file::{
-    DatabasePath, Purpose, aside_stale_sidecars, io_problem, link_into_place, remove_with_sidecars, sqlite_problem,
-    sync_file, sync_folder, write_problem,
+    DatabasePath, Purpose, aside_stale_sidecars, has_sidecars, io_problem, link_into_place, remove_with_sidecars,
+    sqlite_problem, sync_file, sync_folder, write_problem,
 };
 use crate::migration::plan;
 use crate::report::{Outcome, Report, StepState};
@@ -46,6 +46,7 @@ fn make(launch: &Launch<'_>, database: &DatabasePath) -> Result<Option<Report>> 
     let connection = settings.connector.open(&temporary, Purpose::Write, settings.wait)?;
     let mut session = Session::over(settings, connection).map_err(failed)?;
     compile(&session.connection, settings, &plan.pending)?;
+    put_stale_sidecars_aside(launch, database)?;
     let groups = group(&plan.pending, settings.atomicity);
     session
         .connection
@@ -89,11 +90,13 @@ fn make(launch: &Launch<'_>, database: &DatabasePath) -> Result<Option<Report>> 
     Ok(Some(report))
 }
 
-/// Whether the name was free.
-fn put_into_place(launch: &Launch<'_>, database: &DatabasePath) -> Result<bool, Problem> {
-    let (path, temporary) = (database.real(), database.sidecar(SUFFIX));
-    let file = OpenOptions::new().write(true).open(&temporary);
-    file.and_then(|file| sync_file(&file)).map_err(|source| io_problem(&temporary, "sync", source))?;
+/// What lies beside a name that no file has was left by a database that was here before. To be seen to before the run:
+/// while it runs another program may make the file, and then what lies beside it is its own.
+fn put_stale_sidecars_aside(launch: &Launch<'_>, database: &DatabasePath) -> Result<(), Problem> {
+    let path = database.real();
+    if std::fs::symlink_metadata(path).is_ok() {
+        return Ok(());
+    }
     let stamp = (launch.settings.clock)().format("%Y-%m-%dT%H-%M-%S").to_string();
     let aside =
         aside_stale_sidecars(database, &stamp).map_err(|source| io_problem(path, "move sidecars of", source))?;
@@ -102,6 +105,18 @@ fn put_into_place(launch: &Launch<'_>, database: &DatabasePath) -> Result<bool, 
             .settings
             .emitter
             .warn(format!("a database of this name was here before; what was left of it is now `{}`", stale.display()));
+    }
+    Ok(())
+}
+
+/// Whether the name was free.
+fn put_into_place(launch: &Launch<'_>, database: &DatabasePath) -> Result<bool, Problem> {
+    let (path, temporary) = (database.real(), database.sidecar(SUFFIX));
+    let file = OpenOptions::new().write(true).open(&temporary);
+    file.and_then(|file| sync_file(&file)).map_err(|source| io_problem(&temporary, "sync", source))?;
+    // Then somebody else is at work under this name: SQLite makes the file before its log.
+    if has_sidecars(database) {
+        return Ok(false);
     }
     match link_into_place(&temporary, path) {
         Ok(()) => {

@@ -19,8 +19,8 @@ use crate::engine::{Before, Run, Session, Settings, begin_immediate, compile, co
 use crate::error::{Error, Problem, Result, described};
 use crate::event::Event;
 use crate::file::{
-    DatabasePath, LaunchLock, Purpose, create_folder, may_be_written, remove_with_sidecars, size_under_lock,
-    sqlite_problem, write_problem,
+    DatabasePath, LaunchLock, Purpose, create_folder, may_be_unwritable, may_be_written, remove_with_sidecars,
+    size_under_lock, sqlite_problem, write_problem,
 };
 use crate::migration::{Migrations, Plan, Record, Target, committed_backups, plan, read_record};
 use crate::report::{Outcome, Report};
@@ -35,8 +35,9 @@ pub(crate) struct Launch<'a> {
 
 /// What a first look found.
 pub(crate) enum Ready {
-    /// Nothing to do; the connection that looked, and how many pending migrations lie beyond the target.
-    UpToDate(Connection, usize),
+    /// Nothing to do; the connection that looked, for what it was opened, and how many pending migrations lie beyond the
+    /// target.
+    UpToDate(Connection, Purpose, usize),
     /// So many migrations to run, or a run to undo.
     Pending(usize),
     /// There is no file.
@@ -54,11 +55,14 @@ impl Launch<'_> {
             return Ok(Ready::Absent);
         }
         let path = database.real();
-        let (connection, record, mut plan) = match self.look_as(path, Purpose::Write) {
-            // On a medium that cannot be written there may still be nothing to do.
-            Err(Problem::ReadOnly { .. } | Problem::Sqlite { .. }) => self.look_as(path, Purpose::Read)?,
-            looked => looked?,
-        };
+        let mut purpose = Purpose::Launch;
+        let mut looked = self.look_as(path, purpose);
+        // On a medium that cannot be written there may still be nothing to do.
+        if looked.as_ref().is_err_and(may_be_unwritable) {
+            purpose = Purpose::Read;
+            looked = self.look_as(path, purpose);
+        }
+        let (connection, record, mut plan) = looked?;
         if record.open_run.is_some() {
             return Ok(Ready::Pending(plan.pending.len().max(1)));
         }
@@ -69,7 +73,7 @@ impl Launch<'_> {
         let pending = plan.pending.len();
         plan.aim(self.target)?;
         Ok(if plan.pending.is_empty() {
-            Ready::UpToDate(connection, pending)
+            Ready::UpToDate(connection, purpose, pending)
         } else {
             Ready::Pending(plan.pending.len())
         })
@@ -87,7 +91,7 @@ impl Launch<'_> {
     /// Brings the file to its schema.
     pub(crate) fn migrate(&self) -> Result<Report> {
         let result = match self.look() {
-            Ok(Ready::UpToDate(_, later)) => Ok(nothing_to_do(later)),
+            Ok(Ready::UpToDate(.., later)) => Ok(nothing_to_do(later)),
             Ok(Ready::Absent) if self.migrations.is_empty() => Ok(finished(Outcome::UpToDate, Vec::new(), None)),
             Ok(Ready::Absent | Ready::Pending(_)) => self.migrate_under_lock(),
             Err(error) => Err(error),
