@@ -116,6 +116,12 @@ impl<'a> Run<'a> {
                 self.commit(connection, progress)?;
             }
         }
+        if group.manner.bare {
+            // A file may leave WAL mode. Where its log then cannot be deleted (a full disk can refuse even that), the next
+            // to open the database would replay it; an empty one does no harm.
+            session.empty_log();
+            connection.busy_timeout(self.settings.wait).map_err(|error| self.failed(&error))?;
+        }
         for step in group.steps.clone() {
             self.step(session, step, group.manner, progress)?;
         }

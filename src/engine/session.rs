@@ -55,7 +55,7 @@ impl Session {
 
     /// Moves the write-ahead log into the file, if nobody is in the way: a shorter log makes a smaller copy to restore.
     /// Without waiting: behind a reader it would wait out the whole deadline.
-    fn empty_log(&mut self) {
+    pub(crate) fn empty_log(&self) {
         let _ = self.connection.busy_timeout(Duration::ZERO);
         let _ = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
     }
