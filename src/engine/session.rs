@@ -26,7 +26,7 @@ impl Session {
     pub(crate) fn open(settings: &Settings, path: &Path) -> Result<Self, Problem> {
         let connection = settings.connector.open(path, Purpose::Write, settings.wait)?;
         let failed = |error: rusqlite::Error| sqlite_problem(path, "prepare a connection to", &error);
-        let mut session = Self::over(settings, connection).map_err(failed)?;
+        let session = Self::over(settings, connection).map_err(failed)?;
         // EXTRA: with a rollback journal, FULL is consistent but not durable when COMMIT returns: the journal's removal
         // is not synced, and a power cut brings the journal back. `fullfsync` is macOS's real sync (not run there).
         session.connection.execute_batch("PRAGMA synchronous = EXTRA; PRAGMA fullfsync = 1").map_err(failed)?;
