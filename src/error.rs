@@ -457,4 +457,5 @@ fn is_unregistered(cause: &SqliteCause) -> bool {
 
 /// How a person puts a copy back without lifeboat.
 const RECIPE: &str = "the next launch, or `lifeboat recover`, tries again. By hand: stop the app, move the database and its `-wal`, `-shm` \
-     and `-journal` files aside together, then copy a backup to the database's place";
+     and `-journal` files aside together, then copy a backup to the database's place. \
+     Where there is none, `lifeboat recover --accept` takes the file as it is";

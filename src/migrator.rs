@@ -453,7 +453,17 @@ impl Database<'_> {
     /// # Errors
     /// `needs-recovery`, with what stands in the way.
     pub fn recover(&self) -> Result<Report> {
-        ops::recover(&self.launch(Target::Latest)?)
+        ops::recover(&self.launch(Target::Latest)?, ops::Way::Back)
+    }
+
+    /// Takes a file as it is in which a run was cut off, and calls the run closed: for when its copy is lost. What the
+    /// history names as applied is what counts from then on; a migration without a transaction may be half done. The
+    /// state is kept as a backup first.
+    ///
+    /// # Errors
+    /// The file is in use, or the backup cannot be taken.
+    pub fn accept_interrupted(&self) -> Result<Report> {
+        ops::recover(&self.launch(Target::Latest)?, ops::Way::Accept)
     }
 
     /// The backups of this file, from the oldest to the newest.

@@ -201,3 +201,25 @@ fn a_window_that_is_open_does_not_keep_a_log_from_being_put_back() {
     drop(window);
     assert_eq!(picture(&project.db()), cut_off.old);
 }
+
+#[test]
+fn a_file_whose_copy_is_lost_can_be_taken_as_it_is() {
+    if !cfg!(unix) {
+        return crate::support::skipped("there is no SIGKILL here");
+    }
+    let cut_off = cut_off(false);
+    let project = &cut_off.project;
+    fs::remove_file(&cut_off.copy).unwrap();
+    let found = project.number("SELECT count(*) FROM refinery_schema_history");
+    let error = migrator(project).at(project.db()).migrate().unwrap_err();
+    assert!(error.hint().unwrap().contains("--accept"), "{:?}", error.hint());
+    let report = migrator(project).at(project.db()).accept_interrupted().unwrap();
+    assert_eq!(report.outcome, Outcome::Untouched);
+    assert_eq!(project.number("SELECT count(*) FROM refinery_schema_history"), found);
+    assert!(report.backup.unwrap().is_file(), "what is accepted is kept");
+    assert!(!migrator(project).at(project.db()).status().unwrap().interrupted);
+    let report = migrator(project).at(project.db()).migrate().unwrap();
+    assert_eq!((report.outcome, report.recovered), (Outcome::Migrated, false));
+    let nothing = migrator(project).at(project.db()).accept_interrupted().unwrap();
+    assert_eq!(nothing.backup, None);
+}

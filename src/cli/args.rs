@@ -102,7 +102,14 @@ pub(super) enum Command {
     #[command(visible_aliases = ["new", "add"])]
     Create(Create),
     /// Undoes a run that was cut off between its transactions, or says what stands in the way
-    Recover,
+    Recover(Recover),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Recover {
+    /// Takes the file as it is instead, and calls the run closed: for when its backup is lost
+    #[arg(long)]
+    pub(super) accept: bool,
 }
 
 #[derive(Debug, Args)]

@@ -89,7 +89,7 @@ fn command(arguments: &Arguments, color: Color) -> Exit {
             let screen = Screen::new(options.color, &folder, global.quiet, global.verbose);
             let writes = match &arguments.command {
                 Command::Migrate(args) => !args.dry_run,
-                Command::Recover => true,
+                Command::Recover(_) => true,
                 Command::Status(_) | Command::Create(_) => false,
             };
             Session::new(options, screen, global.json, !global.no_progress, writes)
@@ -103,7 +103,7 @@ fn command(arguments: &Arguments, color: Color) -> Exit {
         Command::Migrate(args) => migrate::migrate(&session, args),
         Command::Status(args) => status::status(&session, args),
         Command::Create(args) => create::create(&session, args),
-        Command::Recover => recover::recover(&session),
+        Command::Recover(args) => recover::recover(&session, args),
     };
     match answer {
         Ok(Answer { text, exit }) => {
@@ -132,7 +132,7 @@ fn introduce(session: &Session) {
 
 /// The one place that tells a failure.
 fn report(screen: &Screen, session: Option<&Session>, arguments: &Arguments, failure: &Failure) -> Exit {
-    let runs = matches!(arguments.command, Command::Migrate(_) | Command::Recover);
+    let runs = matches!(arguments.command, Command::Migrate(_) | Command::Recover(_));
     if arguments.global.json {
         screen.print(&if runs { json::failed_run(failure) } else { json::error(failure) });
     } else {

@@ -26,6 +26,6 @@ pub(crate) use groups::{group, is_split};
 pub(crate) use ledger::CLOSE_ALL;
 pub(crate) use run::{Failure, Run};
 pub(crate) use scratch::compile;
-pub(crate) use session::{Session, begin_immediate};
+pub(crate) use session::{Session, begin_immediate, commit};
 pub(crate) use settings::Settings;
 pub(crate) use watch::Watch;

@@ -21,5 +21,5 @@ pub use status::Status;
 pub(crate) use apply::apply_to;
 pub(crate) use launch::{Launch, Ready};
 pub(crate) use preview::preview;
-pub(crate) use recover::recover;
+pub(crate) use recover::{Way, recover};
 pub(crate) use status::status;

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use super::launch::{Launch, refuse_unwritable};
 use super::outcome::finished;
 use crate::backup::{Backups, Copying, INTERRUPTED, Original, put_back};
-use crate::engine::{CLOSE_ALL, Session, Settings, begin_immediate};
+use crate::engine::{CLOSE_ALL, Session, Settings, begin_immediate, commit};
 use crate::error::{Error, Problem, Result};
 use crate::event::Event;
-use crate::file::{DatabasePath, Depth, Purpose};
+use crate::file::{DatabasePath, Depth, Purpose, sqlite_problem};
 use crate::migration::OpenRun;
 use crate::report::{Outcome, Report};
 
@@ -97,8 +97,17 @@ pub(crate) fn keep_what_is_there(
     }
 }
 
+/// What to do with a run that was cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Put its copy back.
+    Back,
+    /// Take the file as it is: for a person who has lost the copy and has looked at the file.
+    Accept,
+}
+
 /// Finishes an interrupted run now, without migrating.
-pub(crate) fn recover(launch: &Launch<'_>) -> Result<Report> {
+pub(crate) fn recover(launch: &Launch<'_>, way: Way) -> Result<Report> {
     let database = DatabasePath::resolve(launch.path)?;
     if database.metadata().is_none() {
         return Err(super::near::not_found(launch.path).into());
@@ -112,10 +121,29 @@ pub(crate) fn recover(launch: &Launch<'_>) -> Result<Report> {
     let mut session = Session::open(launch.settings, database.real())?;
     let (record, _) = launch.plan(&session.connection, database.real())?;
     let Some(open) = record.open_run else { return Ok(nothing()) };
+    if way == Way::Accept {
+        return accept(launch, &database, &session);
+    }
     let kept = undo_open_run(launch, &database, &mut session, &open)?;
     let report = Report { recovered: true, ..finished(Outcome::Restored, Vec::new(), kept) };
     let message = report.message.clone();
     launch.settings.emitter.emit(Event::Finished { outcome: report.outcome, message, failed: false });
+    Ok(report)
+}
+
+/// Closes the open run. The state that is accepted is kept as a backup first.
+fn accept(launch: &Launch<'_>, database: &DatabasePath, session: &Session) -> Result<Report> {
+    let settings = launch.settings;
+    let path = database.real();
+    let stuck = |problem: Problem| Error::new(problem, Outcome::NeedsRecovery);
+    let backups = Backups::of(database, settings.backups.as_deref());
+    let kept = keep_what_is_there(settings, database, &backups, session, "").map_err(stuck)?;
+    begin_immediate(&session.connection, settings, path).map_err(stuck)?;
+    session.connection.execute_batch(CLOSE_ALL).map_err(|error| stuck(sqlite_problem(path, "write", &error)))?;
+    commit(&session.connection, settings, path).map_err(stuck)?;
+    let message = "the file is taken as it is; the interrupted run is closed".to_owned();
+    let report = Report { message: message.clone(), ..finished(Outcome::Untouched, Vec::new(), kept) };
+    settings.emitter.emit(Event::Finished { outcome: report.outcome, message, failed: false });
     Ok(report)
 }
 
