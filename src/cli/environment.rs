@@ -144,6 +144,16 @@ fn value_near(name: &str) -> Option<&'static str> {
     value::nearest(name, KNOWN.iter().copied())
 }
 
+/// The file that a `--database` means: a path, or a URL in the forms of `DATABASE_URL`. A file of the literal name
+/// `:memory:` or `sqlite:notes.db` is what nobody wants.
+pub(super) fn database_path(given: &Path) -> Result<PathBuf, Problem> {
+    match given.to_str().map(database_url) {
+        Some(Url::File(path)) => Ok(path),
+        Some(Url::Other(what)) => Err(Problem::Config { what: format!("`{}` is {what}, not a file", given.display()) }),
+        Some(Url::Path) | None => Ok(given.to_owned()),
+    }
+}
+
 #[derive(Debug, PartialEq, Eq)]
 enum Url {
     /// The path in a `file:` or `sqlite:` URL.

@@ -7,7 +7,7 @@ use lifeboat::{Atomicity, Check, Problem};
 
 use super::args::Global;
 use super::config;
-use super::environment::Environment;
+use super::environment::{Environment, database_path};
 use super::layer::Layer;
 use super::value::Color;
 
@@ -58,7 +58,7 @@ impl Options {
             environment.add_file(&project, &mut notes);
         }
         let configured = config.as_deref().map(config::read).transpose()?.unwrap_or_default();
-        let flags = flags(global, folder);
+        let flags = flags(global, folder)?;
         let database_by_flag = flags.database.is_some();
         let said = environment.layer(&mut notes)?;
         if flags.database.is_none() && flags.data_dir.is_none() && said.database.is_none() && said.data_dir.is_none() {
@@ -100,11 +100,12 @@ impl Options {
     }
 }
 
-fn flags(global: &Global, folder: &Path) -> Layer {
+fn flags(global: &Global, folder: &Path) -> Result<Layer, Problem> {
     let path = |path: &Option<PathBuf>| path.as_ref().map(|path| folder.join(path));
-    Layer {
+    let database = global.database.as_deref().map(database_path).transpose()?;
+    Ok(Layer {
         data_dir: path(&global.data_dir),
-        database: path(&global.database),
+        database: path(&database),
         migrations: path(&global.migrations),
         backups: path(&global.backups),
         keep: global.keep,
@@ -114,5 +115,5 @@ fn flags(global: &Global, folder: &Path) -> Layer {
         log_file: path(&global.log_file),
         allow: global.allow.clone(),
         ..Layer::default()
-    }
+    })
 }

@@ -58,3 +58,14 @@ fn help_says_what_every_exit_code_means_and_json_keeps_its_form() {
     let document = lifeboat(project.path(), &["--version", "--json"]).ends_with(0).json();
     assert_eq!(document["message"], concat!("lifeboat ", env!("CARGO_PKG_VERSION")));
 }
+
+#[test]
+fn a_database_that_is_no_file_is_refused_and_a_url_of_a_file_means_the_file() {
+    let project = Project::with(&[("V1__a", "CREATE TABLE a (b);")]);
+    for (given, code) in [(":memory:", 1), ("sqlite::memory:", 1), ("postgres://host/db", 1), ("sqlite:named.db", 0)] {
+        let output = super::command(project.path(), &["migrate", "-d", given]).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{given}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(!project.path().join(given).exists(), "{given}");
+    }
+    assert!(project.path().join("named.db").is_file());
+}
