@@ -153,7 +153,8 @@ impl Case {
             0,
         );
         let fresh = folder.join("fresh");
-        fs::create_dir_all(&fresh).unwrap();
+        // With the folder for the log of runs there, whose making would sync the new file's name along.
+        fs::create_dir_all(fresh.join("backups")).unwrap();
         case.before = State::of(&fresh);
         case.old = Content::absent();
         case.untouched = Content::absent();

@@ -175,7 +175,11 @@ fn power_part(options: &Options, case: &Case, room: &std::path::Path, figures: &
     let (states, found) = power::cut(case, &disk, room, effort, None);
     figures.states.fetch_add(states, Ordering::SeqCst);
     figures.findings.lock().unwrap().extend(found);
-    for sync in disk.syncs().iter().filter(|sync| is_of_the_protocol(sync)) {
+    // What makes a new file's name durable is the last sync of its folder, and that of a run's commit with a rollback
+    // journal; the ones before it stand in for each other.
+    let last = disk.syncs().iter().rfind(|sync| sync.what == "/");
+    let last = last.filter(|_| case.name == "creation" || case.name == "migrate (delete)");
+    for sync in disk.syncs().iter().filter(|sync| is_of_the_protocol(sync)).chain(last) {
         // A run that was rolled back has no need of its copy.
         if case.end == cases::End::Old && !case.split && sync.what == "backups/" {
             continue;
