@@ -258,6 +258,10 @@ impl Error {
 
     pub(crate) fn with_recovered(mut self, recovered: bool) -> Self {
         self.0.recovered |= recovered;
+        // Nothing was changed since, but the file is not as this call found it: it is as before the run that was cut off.
+        if self.0.recovered && self.0.outcome == Outcome::Untouched {
+            self.0.outcome = Outcome::Restored;
+        }
         self
     }
 
@@ -308,7 +312,7 @@ impl Error {
             }
         };
         match self.0.outcome {
-            Outcome::Untouched | Outcome::UpToDate if self.0.recovered => {
+            Outcome::Restored if self.0.recovered && self.0.results.is_empty() => {
                 "the file is as it was before a run that was cut off (that run was undone first; nothing else was changed)"
                     .to_owned()
             }

@@ -165,6 +165,9 @@ fn state(screen: &Screen, database: &Path, failure: &Failure) -> Option<String> 
         Outcome::RolledBack if !exists => format!("{name} was not made (rolled back)"),
         Outcome::Untouched | Outcome::UpToDate => format!("{name} is as it was (nothing was changed)"),
         Outcome::RolledBack => format!("{name} is as it was (rolled back{kept})"),
+        Outcome::Restored if error.recovered() && error.results().is_empty() => {
+            format!("{name} is as it was before a run that was cut off (that run was undone first)")
+        }
         Outcome::Restored => format!("{name} is as it was (restored from its backup{kept})"),
         Outcome::NeedsRecovery => format!("{name} is between two schemas (its backup could not be put back{kept})"),
         _ => format!("{name} is migrated"),
