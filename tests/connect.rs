@@ -223,7 +223,7 @@ fn a_refusal_after_a_cut_off_run_was_undone_says_both() {
     assert_eq!(project.number("SELECT count(*) FROM note"), 2, "it was killed between its transactions");
     project.write("V1__note", "CREATE TABLE note (body);");
     let error = project.migrator().open(project.db()).unwrap_err();
-    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Divergent, Outcome::Untouched));
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Divergent, Outcome::Restored));
     assert!(error.recovered());
     assert!(error.state().contains("that run was undone first"), "{}", error.state());
     assert_eq!(picture(&project.db()), before);
