@@ -22,53 +22,6 @@ fn with_rows() -> Project {
 }
 
 #[test]
-fn seven_runs_leave_the_newest_five_backups() {
-    let project = with_rows();
-    let mut taken = Vec::new();
-    for version in 2..=8 {
-        project.write(&format!("V{version}__more"), format!("INSERT INTO note (body) VALUES ('{version}');"));
-        let report = project.migrator().at(project.db()).migrate().unwrap();
-        taken.push(report.backup.unwrap().file_name().unwrap().to_string_lossy().into_owned());
-    }
-    assert_eq!(project.backups(), taken[2..]);
-    for name in project.backups() {
-        assert!(project.backups_dir().join(format!("{name}.json")).is_file(), "{name} has its metadata");
-    }
-    let rows = |name: &String| {
-        let copy = Connection::open(project.backups_dir().join(name)).unwrap();
-        copy.query_row("SELECT count(*) FROM note", [], |row| row.get::<_, i64>(0)).unwrap()
-    };
-    assert_eq!(project.backups().iter().map(rows).collect::<Vec<_>>(), [4, 5, 6, 7, 8]);
-}
-
-#[test]
-fn a_hundred_failing_launches_leave_the_good_backups_and_one_more() {
-    let project = with_rows();
-    for version in 2..=4 {
-        project.write(&format!("V{version}__more"), format!("INSERT INTO note (body) VALUES ('{version}');"));
-        project.migrator().at(project.db()).migrate().unwrap();
-    }
-    let good = project.backups();
-    project.write("V5__fails", FAILS);
-    for launch in 0..100 {
-        if launch % 10 == 5 {
-            // The user goes on working with the old version of the app meanwhile.
-            project.sql(&format!("INSERT INTO note (body) VALUES ('after launch {launch}')"));
-        }
-        let before = picture(&project.db());
-        let error = project.migrator().at(project.db()).migrate().unwrap_err();
-        assert_eq!((error.kind(), error.outcome()), (ErrorKind::StepFailed, Outcome::RolledBack));
-        assert_eq!(picture(&project.db()), before);
-        assert_eq!(picture(error.backup().unwrap()), before, "the copy is of the state before this launch");
-    }
-    let left = project.backups();
-    assert_eq!(left[..good.len()], good);
-    assert_eq!(left.len(), good.len() + 1);
-    let lines = fs::read_to_string(project.backups_dir().join("runs.jsonl")).unwrap();
-    assert_eq!(lines.lines().count(), 104, "every run left a line");
-}
-
-#[test]
 fn a_backup_of_a_wal_database_is_whole_by_itself() {
     let project = Project::with(&[TABLE]);
     let connection = Connection::open(project.db()).unwrap();
@@ -127,26 +80,6 @@ fn only_names_of_our_form_for_this_database_are_pruned() {
         assert!(left.contains(&name.to_owned()), "{name}");
     }
     assert_eq!(left.len(), strangers.len() + 2);
-}
-
-#[test]
-fn a_clock_that_goes_back_does_not_make_the_newest_backup_look_old() {
-    let project = with_rows();
-    let year = Arc::new(AtomicI64::new(2030));
-    let mut newest = Vec::new();
-    for version in 2..=5 {
-        let now = Arc::clone(&year);
-        let migrator = project.migrator();
-        project.write(&format!("V{version}__more"), "INSERT INTO note (body) VALUES ('x');");
-        drop(migrator);
-        let migrator = project
-            .migrator()
-            .keep(2)
-            .clock(move || format!("{}-01-01T00:00:00Z", now.fetch_sub(1, Ordering::SeqCst)).parse().unwrap());
-        let backup = migrator.at(project.db()).migrate().unwrap().backup.unwrap();
-        newest.push(backup.file_name().unwrap().to_string_lossy().into_owned());
-    }
-    assert_eq!(project.backups(), newest[2..], "the two that were taken last");
 }
 
 #[test]
