@@ -225,8 +225,9 @@ fn fail_part(options: &Options, case: &Case, room: &std::path::Path, figures: &F
                 if !taken || started.elapsed() > budget {
                     continue;
                 }
-                // Tried again for ever, and rightly; and a command that cannot write cannot report.
-                if for_ever && (*error == "EINTR" || point.call == "write") {
+                // Tried again for ever, and rightly; waited for to the deadline, each time; and a command that cannot write
+                // cannot report.
+                if for_ever && (["EINTR", "ENOLCK"].contains(error) || point.call == "write") {
                     continue;
                 }
                 figures.failed.fetch_add(1, Ordering::SeqCst);
