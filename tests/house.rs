@@ -12,6 +12,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("file", 2),
     ("migration", 3),
     ("backup", 3),
+    ("schema", 3),
     ("engine", 4),
     ("ops", 5),
     ("log_sink", 2),

@@ -1,4 +1,4 @@
-//! The face of the library: [`Migrator`] says how an app migrates, [`Database`] is one file to do it to.
+//! How an app migrates its files: [`Migrator`].
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use crate::backup::{Backup, Backups};
+use super::database::Database;
 use crate::engine::{Atomicity, Check, LedgerText, Settings, StepContext};
 use crate::error::{BoxError, Error, Problem, Result};
 use crate::event::{CancelToken, Event};
 use crate::file::{ConnectHook, Connector, DatabasePath, Purpose};
-use crate::migration::{Migration, Migrations, Target};
-use crate::ops::{self, Launch, Ready, Status};
-use crate::report::{Outcome, Report};
+use crate::migration::{Migrations, Target};
+use crate::ops::{self, Launch, Ready};
+use crate::report::Report;
 
 /// Whether [`Migrator::open`] migrates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -350,7 +350,7 @@ impl Migrator {
 
     /// One file, for one operation at a time.
     pub fn at(&self, path: impl Into<PathBuf>) -> Database<'_> {
-        Database { migrator: self, path: path.into() }
+        Database::new(self, path.into())
     }
 
     /// Migrates a connection that is open, without lock and backup: for a database in memory, in a test. Its setting of
@@ -367,116 +367,14 @@ impl Migrator {
         Ok(self.settings.connector.memory()?)
     }
 
-    fn launch<'a>(&'a self, path: &'a Path, target: Target) -> Result<Launch<'a>> {
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(crate) fn launch<'a>(&'a self, path: &'a Path, target: Target) -> Result<Launch<'a>> {
         if let Some(what) = &self.mistake {
             return Err(Problem::Unsupported { what: what.clone() }.into());
         }
         Ok(Launch { settings: &self.settings, migrations: &self.migrations, path, target })
-    }
-}
-
-/// One file of an app.
-///
-/// ```
-/// # static MIGRATIONS: lifeboat::Embedded = lifeboat::embed!("$CARGO_MANIFEST_DIR/migrations");
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let folder = tempfile::tempdir()?;
-/// # let path = folder.path().join("notes.db");
-/// let migrator = lifeboat::Migrator::new(&MIGRATIONS);
-/// let db = migrator.at(&path);
-/// let report = db.migrate_to(3)?;
-/// assert_eq!(report.results.len(), 3);
-/// assert_eq!(db.status()?.pending_migrations.len(), 8);
-/// # Ok(()) }
-/// ```
-#[derive(Debug)]
-pub struct Database<'a> {
-    migrator: &'a Migrator,
-    path: PathBuf,
-}
-
-impl Database<'_> {
-    /// The path as it was given.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// What is applied, pending and wrong. Writes nothing.
-    ///
-    /// # Errors
-    /// There is no such file, or it is not a database that can be read.
-    pub fn status(&self) -> Result<Status> {
-        ops::status(&self.launch(Target::Latest)?)
-    }
-
-    /// Applies all that is pending.
-    ///
-    /// # Errors
-    /// As [`Migrator::open`].
-    pub fn migrate(&self) -> Result<Report> {
-        self.launch(Target::Latest)?.migrate()
-    }
-
-    /// Applies what is pending up to and with `version`.
-    ///
-    /// # Errors
-    /// As [`Migrator::open`]; and `unknown-target` if there is no such version or the file is past it.
-    pub fn migrate_to(&self, version: i64) -> Result<Report> {
-        self.launch(Target::Version(version))?.migrate()
-    }
-
-    /// Applies the next `steps` pending migrations.
-    ///
-    /// # Errors
-    /// As [`Migrator::open`].
-    pub fn migrate_steps(&self, steps: usize) -> Result<Report> {
-        self.launch(Target::Steps(steps))?.migrate()
-    }
-
-    /// The migrations that [`migrate`](Self::migrate) would apply, in order, after every refusal that needs no lock.
-    /// Writes nothing. `to` and `steps` limit them as they do a run.
-    ///
-    /// # Errors
-    /// What the run would be refused for.
-    pub fn preview(&self, to: Option<i64>, steps: Option<usize>) -> Result<Vec<Migration>> {
-        let target = match (to, steps) {
-            (Some(version), _) => Target::Version(version),
-            (None, Some(steps)) => Target::Steps(steps),
-            (None, None) => Target::Latest,
-        };
-        ops::preview(&self.launch(target)?)
-    }
-
-    /// Undoes a run that was cut off between its transactions, without migrating. The next launch would do so too.
-    ///
-    /// # Errors
-    /// `needs-recovery`, with what stands in the way.
-    pub fn recover(&self) -> Result<Report> {
-        ops::recover(&self.launch(Target::Latest)?, ops::Way::Back)
-    }
-
-    /// Takes a file as it is in which a run was cut off, and calls the run closed: for when its copy is lost. What the
-    /// history names as applied is what counts from then on; a migration without a transaction may be half done. The
-    /// state is kept as a backup first.
-    ///
-    /// # Errors
-    /// The file is in use, or the backup cannot be taken.
-    pub fn accept_interrupted(&self) -> Result<Report> {
-        ops::recover(&self.launch(Target::Latest)?, ops::Way::Accept)
-    }
-
-    /// The backups of this file, from the oldest to the newest.
-    ///
-    /// # Errors
-    /// The folder cannot be read.
-    pub fn backups(&self) -> Result<Vec<Backup>> {
-        let database = DatabasePath::resolve(&self.path)?;
-        let backups = Backups::of(&database, self.migrator.settings.backups.as_deref());
-        backups.list().map_err(|problem| Error::new(problem, Outcome::Untouched))
-    }
-
-    fn launch(&self, target: Target) -> Result<Launch<'_>> {
-        self.migrator.launch(&self.path, target)
     }
 }
