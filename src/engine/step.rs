@@ -114,7 +114,7 @@ pub(crate) fn apply(
     let version = i64::from(theirs.version());
     if version != migration.version() || theirs.name() != migration.name() {
         return Err(Problem::BadMigration {
-            path: migration.origin.clone(),
+            path: migration.origin.to_path_buf(),
             why: format!("refinery would call it `{theirs}`"),
             right: None,
         });

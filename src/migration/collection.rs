@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::directives::Directives;
 use super::embedded::Embedded;
 use super::name::{max_version, right_name};
-use super::source;
+use super::source::{self, Collector};
 use super::types::{Body, Migration, Prefix, StepFunction};
 use crate::error::{Error, Problem, Result};
 
@@ -53,7 +53,9 @@ impl Migrations {
         let folder = folder.as_ref();
         let files = source::read_folder(folder)
             .map_err(|(path, source)| Error::from(Problem::NoMigrations { path, source }))?;
-        let migrations = source::collect(files);
+        let mut collector = Collector::with_capacity(files.len());
+        files.into_iter().for_each(|file| collector.add(file));
+        let migrations = collector.finish();
         migrations.check()?;
         Ok(migrations)
     }
@@ -80,7 +82,8 @@ impl Migrations {
     }
 
     pub(crate) fn from_parts(mut list: Vec<Migration>, mistakes: Vec<Mistake>) -> Self {
-        list.sort_by_key(|migration| migration.version);
+        // In place: of equal versions, which are refused, the order says nothing.
+        list.sort_unstable_by(|a, b| (a.version, &a.origin).cmp(&(b.version, &b.origin)));
         Migrations { list, mistakes, ..Migrations::default() }
     }
 
@@ -102,7 +105,7 @@ impl Migrations {
         let place = self.list.partition_point(|known| known.version <= version);
         let directives = Directives::read(&text);
         let body = Body::Code { text, run };
-        let name = name.to_owned();
+        let (name, origin) = (Cow::Owned(name.to_owned()), Cow::Owned(origin));
         self.list.insert(
             place,
             Migration { prefix: Prefix::Versioned, version, name, body, down: None, origin, directives },
@@ -161,9 +164,9 @@ impl From<refinery_core::Runner> for Migrations {
                     prefix: if unversioned { Prefix::Unversioned } else { Prefix::Versioned },
                     #[allow(clippy::useless_conversion)] // i64 with `int8-versions`
                     version: i64::from(theirs.version()),
-                    name: theirs.name().to_owned(),
+                    name: Cow::Owned(theirs.name().to_owned()),
                     directives: Directives::read(&text),
-                    origin: PathBuf::from(theirs.to_string()),
+                    origin: Cow::Owned(PathBuf::from(theirs.to_string())),
                     body: Body::Sql(Cow::Owned(text)),
                     down: None,
                 }

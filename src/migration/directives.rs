@@ -17,7 +17,11 @@ impl Directives {
     /// Reads the comments before the first statement.
     pub(crate) fn read(text: &str) -> Self {
         let mut found = Directives::default();
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text).trim_start();
+        // Every launch reads the heads of all that was embedded, and most begin with their first statement.
+        if !text.starts_with("--") {
+            return found;
+        }
         for line in text.lines().map(str::trim) {
             if line.is_empty() {
                 continue;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use include_dir::{Dir, DirEntry};
 
 use super::collection::Migrations;
-use super::source::{SourceFile, collect};
+use super::source::{Collector, SourceFile};
 
 /// A folder of migrations, ups and downs, that [`embed!`](crate::embed) put into the binary.
 #[derive(Debug)]
@@ -23,9 +23,9 @@ impl Embedded {
     }
 
     pub(crate) fn load(&self) -> Migrations {
-        let mut files = Vec::new();
-        list(self.folder, &mut files);
-        let mut migrations = collect(files);
+        let mut collector = Collector::with_capacity(self.folder.entries().len());
+        add(self.folder, &mut collector);
+        let mut migrations = collector.finish();
         migrations.built_from = self.built_from.map(|(crate_folder, path)| {
             let path = path.replace("$CARGO_MANIFEST_DIR", crate_folder);
             if Path::new(&path).is_absolute() { PathBuf::from(path) } else { Path::new(crate_folder).join(path) }
@@ -34,13 +34,12 @@ impl Embedded {
     }
 }
 
-fn list(folder: &'static Dir<'static>, files: &mut Vec<SourceFile>) {
+fn add(folder: &'static Dir<'static>, collector: &mut Collector) {
     for entry in folder.entries() {
         match entry {
-            DirEntry::Dir(inner) => list(inner, files),
-            DirEntry::File(file) => {
-                files.push(SourceFile { path: file.path().to_owned(), content: Some(Cow::Borrowed(file.contents())) })
-            }
+            DirEntry::Dir(inner) => add(inner, collector),
+            DirEntry::File(file) => collector
+                .add(SourceFile { path: Cow::Borrowed(file.path()), content: Some(Cow::Borrowed(file.contents())) }),
         }
     }
 }

@@ -137,7 +137,7 @@ impl Plan {
             }
         }
         for migration in &self.pending {
-            let bad = |why: String| Problem::BadMigration { path: migration.origin.clone(), why, right: None };
+            let bad = |why: String| Problem::BadMigration { path: migration.origin.to_path_buf(), why, right: None };
             if let Some(word) = &migration.directives.unknown {
                 return Err(bad(format!("its head has an unknown directive, `lifeboat: {word}`")));
             }
@@ -173,10 +173,10 @@ mod tests {
         Migration {
             prefix,
             version,
-            name: "x".to_owned(),
+            name: "x".into(),
             body: Body::Sql(Cow::Borrowed(text)),
             down: None,
-            origin: PathBuf::new(),
+            origin: Cow::Owned(PathBuf::new()),
             directives: super::super::directives::Directives::default(),
         }
     }

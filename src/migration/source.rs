@@ -1,7 +1,7 @@
 //! From files to migrations: the same for a folder and for what was embedded.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use super::types::{Body, Migration, Prefix};
 
 /// A file that may be a migration.
 pub(crate) struct SourceFile {
-    pub(crate) path: PathBuf,
+    pub(crate) path: Cow<'static, Path>,
     /// Nothing for what is no file: a pipe, a device, a link to a folder.
     pub(crate) content: Option<Cow<'static, [u8]>>,
 }
@@ -35,7 +35,7 @@ pub(crate) fn read_folder(folder: &Path) -> Result<Vec<SourceFile>, (PathBuf, io
                 FileName::Mistaken { .. } | FileName::Up { rust: true, .. } => Some(Vec::new()),
                 FileName::Up { .. } | FileName::Down { .. } => read(&path).map_err(|error| (path.clone(), error))?,
             };
-            files.push(SourceFile { path, content: content.map(Cow::Owned) });
+            files.push(SourceFile { path: Cow::Owned(path), content: content.map(Cow::Owned) });
         }
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
@@ -47,65 +47,137 @@ fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     if std::fs::metadata(path)?.is_file() { std::fs::read(path).map(Some) } else { Ok(None) }
 }
 
-/// Makes migrations of files; what cannot be used is kept as a mistake.
-pub(crate) fn collect(files: Vec<SourceFile>) -> Migrations {
-    let mut list: Vec<Migration> = Vec::with_capacity(files.len());
-    let mut downs = HashMap::new();
-    let mut mistakes = Vec::new();
-    for file in files {
-        let file_name = file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let (prefix, version, name, kind) = match classify(&file_name) {
-            FileName::Other => continue,
-            _ if file.path.to_str().is_none() && file.path.file_name().is_some_and(|name| name.to_str().is_none()) => {
-                let why = "its name is not valid UTF-8".to_owned();
-                mistakes.push(Mistake { path: file.path, why, right: None });
-                continue;
-            }
-            FileName::Mistaken { why, right } => {
-                mistakes.push(Mistake { path: file.path, why, right });
-                continue;
-            }
-            FileName::Up { prefix, version, name, rust } => (prefix, version, name, if rust { "rust" } else { "up" }),
-            FileName::Down { prefix, version, name } => (prefix, version, name, "down"),
+/// A down script that has not been given to its migration yet.
+struct Down {
+    version: i64,
+    name: Cow<'static, str>,
+    path: Cow<'static, Path>,
+    text: Cow<'static, str>,
+}
+
+/// Makes migrations of files; what cannot be used is kept as a mistake. Of embedded files nothing is copied: an app does
+/// this on every launch.
+#[derive(Default)]
+pub(crate) struct Collector {
+    list: Vec<Migration>,
+    downs: Vec<Down>,
+    mistakes: Vec<Mistake>,
+}
+
+impl Collector {
+    pub(crate) fn with_capacity(files: usize) -> Self {
+        Collector { list: Vec::with_capacity(files), ..Collector::default() }
+    }
+
+    pub(crate) fn add(&mut self, SourceFile { path, content }: SourceFile) {
+        let named = match &path {
+            Cow::Borrowed(path) => named(path),
+            Cow::Owned(path) => named(path).map(Named::into_owned),
         };
-        let text = match text(file.content) {
+        let mistakes = &mut self.mistakes;
+        let mut mistaken = |why: String, right| mistakes.push(Mistake { path: path.to_path_buf(), why, right });
+        let Named { prefix, version, name, kind } = match named {
+            Ok(named) => named,
+            Err(Unnamed::Other) => return,
+            Err(Unnamed::Mistaken { why, right }) => return mistaken(why, right),
+        };
+        let text = match text(content) {
             Ok(text) => text,
-            Err(why) => {
-                mistakes.push(Mistake { path: file.path, why, right: None });
-                continue;
-            }
+            Err(why) => return mistaken(why, None),
         };
-        if kind == "down" {
-            downs.insert((version, name), (file.path, text));
-            continue;
+        if kind == Kind::Down {
+            return self.downs.push(Down { version, name, path, text });
         }
-        list.push(Migration {
+        self.list.push(Migration {
             prefix: if prefix == 'U' { Prefix::Unversioned } else { Prefix::Versioned },
             version,
             name,
             directives: Directives::read(&text),
-            body: if kind == "rust" { Body::Elsewhere } else { Body::Sql(text) },
+            body: if kind == Kind::Rust { Body::Elsewhere } else { Body::Sql(text) },
             down: None,
-            origin: file.path,
+            origin: path,
         });
     }
-    for migration in &mut list {
-        if let Some((_, text)) = downs.remove(&(migration.version, migration.name.clone())) {
-            migration.down = Some(text);
+
+    /// Gives each migration its down script.
+    pub(crate) fn finish(self) -> Migrations {
+        let Collector { mut list, mut downs, mut mistakes } = self;
+        downs.sort_by(|a, b| (a.version, &a.name).cmp(&(b.version, &b.name)));
+        // Of `V2__a.down.sql` and `U2__a.down.sql` the last one counts.
+        downs.dedup_by(|later, kept| {
+            let same = (later.version, &later.name) == (kept.version, &kept.name);
+            if same {
+                std::mem::swap(later, kept);
+            }
+            same
+        });
+        let mut taken = vec![false; downs.len()];
+        for migration in &mut list {
+            let wanted = (migration.version, &migration.name);
+            if let Ok(at) = downs.binary_search_by(|down| (down.version, &down.name).cmp(&wanted)) {
+                taken[at] = true;
+                migration.down = Some(downs[at].text.clone());
+            }
+        }
+        // A down script whose up is not there belongs to a file that was renamed or lost.
+        for (Down { version, name, path, .. }, _) in downs.into_iter().zip(taken).filter(|(_, taken)| !taken) {
+            let same = list.iter().find(|migration| migration.version == version);
+            let right = same.map(|up| format!("{}.down.sql", up.id()));
+            let why = format!("there is no migration V{version}__{name} that it would undo");
+            mistakes.push(Mistake { path: path.into_owned(), why, right });
+        }
+        mistakes.sort_by(|a, b| a.path.cmp(&b.path));
+        Migrations::from_parts(list, mistakes)
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Up,
+    Down,
+    Rust,
+}
+
+/// What the name of a migration's file says.
+struct Named<'a> {
+    prefix: char,
+    version: i64,
+    name: Cow<'a, str>,
+    kind: Kind,
+}
+
+enum Unnamed {
+    Other,
+    Mistaken { why: String, right: Option<String> },
+}
+
+impl Named<'_> {
+    fn into_owned(self) -> Named<'static> {
+        Named { name: Cow::Owned(self.name.into_owned()), ..self }
+    }
+}
+
+fn named(path: &Path) -> Result<Named<'_>, Unnamed> {
+    // What was embedded is named relative to its folder: as a rule the path is the name.
+    let bare = path.to_str().filter(|path| !path.bytes().any(|byte| matches!(byte, b'/' | b'\\' | b':')));
+    let file_name = bare.map_or_else(|| path.file_name().unwrap_or_default(), OsStr::new);
+    let Some(text) = file_name.to_str() else {
+        return Err(match classify(&file_name.to_string_lossy()) {
+            FileName::Other => Unnamed::Other,
+            _ => Unnamed::Mistaken { why: "its name is not valid UTF-8".to_owned(), right: None },
+        });
+    };
+    match classify(text) {
+        FileName::Other => Err(Unnamed::Other),
+        FileName::Mistaken { why, right } => Err(Unnamed::Mistaken { why, right }),
+        FileName::Up { prefix, version, name, rust } => {
+            let kind = if rust { Kind::Rust } else { Kind::Up };
+            Ok(Named { prefix, version, name: Cow::Borrowed(name), kind })
+        }
+        FileName::Down { prefix, version, name } => {
+            Ok(Named { prefix, version, name: Cow::Borrowed(name), kind: Kind::Down })
         }
     }
-    // A down script whose up is not there belongs to a file that was renamed or lost.
-    for ((version, name), (path, _)) in downs {
-        let same = list.iter().find(|migration| migration.version == version);
-        let right = same.map(|up| format!("{}.down.sql", up.id()));
-        mistakes.push(Mistake {
-            path,
-            why: format!("there is no migration V{version}__{name} that it would undo"),
-            right,
-        });
-    }
-    mistakes.sort_by(|a, b| a.path.cmp(&b.path));
-    Migrations::from_parts(list, mistakes)
 }
 
 /// The text of a file, or why SQLite would not run all of it.
@@ -120,8 +192,9 @@ fn text(content: Option<Cow<'static, [u8]>>) -> Result<Cow<'static, str>, String
     };
     let text = text.map_err(|at| format!("it is not valid UTF-8 (byte {at})"))?;
     // SQLite takes a NUL byte for the end of the text, and would silently leave out the rest.
-    match text.bytes().position(|byte| byte == 0) {
-        Some(at) => Err(format!("it has a NUL byte (byte {at})")),
-        None => Ok(text),
+    if text.as_bytes().contains(&0) {
+        let at = text.bytes().position(|byte| byte == 0).unwrap_or_default();
+        return Err(format!("it has a NUL byte (byte {at})"));
     }
+    Ok(text)
 }

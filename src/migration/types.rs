@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use rusqlite::Connection;
@@ -49,11 +49,11 @@ pub(crate) enum Body {
 pub struct Migration {
     pub(crate) prefix: Prefix,
     pub(crate) version: i64,
-    pub(crate) name: String,
+    pub(crate) name: Cow<'static, str>,
     pub(crate) body: Body,
     pub(crate) down: Option<Cow<'static, str>>,
     /// Where it came from, for messages.
-    pub(crate) origin: PathBuf,
+    pub(crate) origin: Cow<'static, Path>,
     pub(crate) directives: Directives,
 }
 

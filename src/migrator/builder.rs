@@ -13,7 +13,7 @@ use crate::error::{BoxError, Error, Problem, Result};
 use crate::event::{CancelToken, Event};
 use crate::file::{ConnectHook, Connector, DatabasePath, Purpose};
 use crate::migration::{Migrations, Target};
-use crate::ops::{self, Launch, Ready};
+use crate::ops::{self, Launch, Looked, Ready};
 use crate::report::Report;
 
 /// Whether [`Migrator::open`] migrates.
@@ -329,8 +329,8 @@ impl Migrator {
             return Ok(self.connect(path)?);
         }
         let ready = launch.look().inspect_err(|error| launch.tell_failure(error))?;
-        if let Ready::UpToDate(connection, purpose, _) = ready {
-            let (connector, database) = (&self.settings.connector, DatabasePath::resolve(path)?);
+        if let Ready::UpToDate(Looked { connection, purpose, database, .. }) = ready {
+            let connector = &self.settings.connector;
             return Ok(connector.hand_over_looked(connection, database.real(), purpose, self.settings.wait)?);
         }
         let report = launch.migrate()?;

@@ -22,7 +22,7 @@ use crate::file::{
     DatabasePath, LaunchLock, Purpose, create_folder, may_be_unwritable, may_be_written, remove_with_sidecars,
     size_under_lock, sqlite_problem, write_problem,
 };
-use crate::migration::{Migrations, Plan, Record, Target, committed_backups, plan, read_record};
+use crate::migration::{Migrations, Plan, Record, Target, committed_backups, is_plainly_up_to_date, plan, read_record};
 use crate::report::{Outcome, Report};
 
 /// A launch of one app on one file.
@@ -35,13 +35,22 @@ pub(crate) struct Launch<'a> {
 
 /// What a first look found.
 pub(crate) enum Ready {
-    /// Nothing to do; the connection that looked, for what it was opened, and how many pending migrations lie beyond the
-    /// target.
-    UpToDate(Connection, Purpose, usize),
+    /// Nothing to do.
+    UpToDate(Looked),
     /// So many migrations to run, or a run to undo.
     Pending(usize),
     /// There is no file.
     Absent,
+}
+
+/// A look that found nothing to do.
+pub(crate) struct Looked {
+    pub(crate) connection: Connection,
+    /// What the connection was opened for.
+    pub(crate) purpose: Purpose,
+    pub(crate) database: DatabasePath,
+    /// How many pending migrations lie beyond the target.
+    pub(crate) later: usize,
 }
 
 impl Launch<'_> {
@@ -56,13 +65,16 @@ impl Launch<'_> {
         }
         let path = database.real();
         let mut purpose = Purpose::Launch;
-        let mut looked = self.look_as(path, purpose);
+        let mut looked = self.glance(path, purpose);
         // On a medium that cannot be written there may still be nothing to do.
         if looked.as_ref().is_err_and(may_be_unwritable) {
             purpose = Purpose::Read;
-            looked = self.look_as(path, purpose);
+            looked = self.glance(path, purpose);
         }
-        let (connection, record, mut plan) = looked?;
+        let (connection, looked) = looked?;
+        let Some((record, mut plan)) = looked else {
+            return Ok(Ready::UpToDate(Looked { connection, purpose, database, later: 0 }));
+        };
         if record.open_run.is_some() {
             return Ok(Ready::Pending(plan.pending.len().max(1)));
         }
@@ -73,9 +85,22 @@ impl Launch<'_> {
         let pending = plan.pending.len();
         plan.aim(self.target)?;
         Ok(if plan.pending.is_empty() {
-            Ready::UpToDate(connection, purpose, pending)
+            Ready::UpToDate(Looked { connection, purpose, database, later: pending })
         } else {
             Ready::Pending(plan.pending.len())
+        })
+    }
+
+    /// Opens the file, and reads what it says of itself; no further than to see that there is plainly nothing to do.
+    fn glance(&self, path: &Path, purpose: Purpose) -> Result<(Connection, Option<(Record, Plan)>), Problem> {
+        telling_the_wait(|| {
+            let connection = self.settings.connector.open(path, purpose, self.settings.wait)?;
+            let (table, known) = (&self.settings.history_table, self.migrations.as_slice());
+            let plain = self.target == Target::Latest
+                && is_plainly_up_to_date(&connection, table, known)
+                    .map_err(|error| sqlite_problem(path, "read", &error))?;
+            let looked = if plain { None } else { Some(self.plan(&connection, path)?) };
+            Ok((connection, looked))
         })
     }
 
@@ -91,7 +116,7 @@ impl Launch<'_> {
     /// Brings the file to its schema.
     pub(crate) fn migrate(&self) -> Result<Report> {
         let result = match self.look() {
-            Ok(Ready::UpToDate(.., later)) => Ok(nothing_to_do(later)),
+            Ok(Ready::UpToDate(looked)) => Ok(nothing_to_do(looked.later)),
             Ok(Ready::Absent) if self.migrations.is_empty() => Ok(finished(Outcome::UpToDate, Vec::new(), None)),
             Ok(Ready::Absent | Ready::Pending(_)) => self.migrate_under_lock(),
             Err(error) => Err(error),

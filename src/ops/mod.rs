@@ -19,7 +19,7 @@ pub use example::start_from_example;
 pub use status::Status;
 
 pub(crate) use apply::apply_to;
-pub(crate) use launch::{Launch, Ready};
+pub(crate) use launch::{Launch, Looked, Ready};
 pub(crate) use preview::preview;
 pub(crate) use recover::{Way, recover};
 pub(crate) use status::status;
