@@ -11,6 +11,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use siphasher::sip::SipHasher13;
 
+use super::keys::{Key, Keys};
 use super::watch::Touched;
 use crate::error::Problem;
 use crate::event::Emitter;
@@ -43,55 +44,38 @@ pub(crate) struct Dangling {
     tables: BTreeSet<String>,
 }
 
-/// A foreign key, as SQLite lists it.
-struct Key {
-    child: String,
-    id: i64,
-    parent: String,
-    columns: Vec<(String, Option<String>)>,
-    cascades: bool,
-}
-
-/// The tables of a database, in small letters.
-pub(crate) fn tables(connection: &Connection) -> rusqlite::Result<BTreeSet<String>> {
-    // In Rust, not by `lower()` or `LIKE`: an app may have functions of its own by these names, and pragmas change them.
-    let mut statement = connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")?;
-    statement.query_map([], |row| Ok(row.get::<_, String>(0)?.to_ascii_lowercase()))?.collect()
-}
-
 /// All dangling references there are.
 pub(crate) fn note_all(connection: &Connection) -> rusqlite::Result<Dangling> {
-    let keys = read_keys(connection)?;
-    let (references, _) = find(connection, &keys, |_| true)?;
-    Ok(Dangling { references, tables: tables(connection)? })
+    let mut known = Keys::read(connection)?;
+    let (references, _) = find(connection, &known.all(connection)?, |_| true)?;
+    Ok(Dangling { references, tables: known.tables() })
 }
 
-/// Looks at the tables that a migration touched and at those that refer to them. `known` are the tables that were there
-/// before the migration; a name that is new came by a rename, whose target no authorizer tells.
+/// Looks at the tables that a migration touched and at those that refer to them. `known` is what was there before.
 pub(crate) fn check(
     connection: &Connection,
     path: &Path,
     migration: &str,
     touched: &Touched,
-    known: &mut BTreeSet<String>,
+    known: &mut Keys,
     before: &Before,
     emitter: &Emitter,
 ) -> Result<(), Problem> {
     if touched.is_nothing() {
+        known.pass_over(touched);
         return Ok(());
     }
     let failed = |error: rusqlite::Error| sqlite_problem(path, "check the foreign keys of", &error);
-    let mut looked_at = touched.tables.clone();
-    if touched.altered {
-        let now = tables(connection).map_err(failed)?;
-        looked_at.extend(now.difference(known).cloned());
-        *known = now;
+    let suspects = known.refresh(connection, touched).map_err(failed)?;
+    if suspects.is_empty() && !touched.all {
+        return Ok(());
     }
-    let keys = read_keys(connection).map_err(failed)?;
+    let tables = known.tables();
+    let keys = known.all(connection).map_err(failed)?;
     let of_interest = |key: &Key| {
         touched.all
-            || looked_at.contains(&key.child.to_ascii_lowercase())
-            || looked_at.contains(&key.parent.to_ascii_lowercase())
+            || suspects.contains(&key.child.to_ascii_lowercase())
+            || suspects.contains(&key.parent.to_ascii_lowercase())
     };
     let (found, mismatched) = find(connection, &keys, of_interest).map_err(failed)?;
     for (child, parent) in mismatched {
@@ -103,7 +87,7 @@ pub(crate) fn check(
     if found.is_empty() {
         return Ok(());
     }
-    let after = Dangling { references: found, tables: tables(connection).map_err(failed)? };
+    let after = Dangling { references: found, tables };
     let new = match before {
         Before::Nothing => after.references,
         Before::Noted(before) => new_since(&after, before),
@@ -157,48 +141,24 @@ fn new_since(after: &Dangling, before: &Dangling) -> Vec<Reference> {
     after.references.iter().filter(new).cloned().collect()
 }
 
-fn read_keys(connection: &Connection) -> rusqlite::Result<Vec<Key>> {
-    let mut statement = connection.prepare(
-        "SELECT child.name, key.id, key.\"table\", key.\"from\", key.\"to\", key.on_delete
-         FROM sqlite_schema AS child JOIN pragma_foreign_key_list(child.name) AS key
-         WHERE child.type = 'table'
-         ORDER BY child.name, key.id, key.seq",
-    )?;
-    let mut rows = statement.query([])?;
-    let mut keys: Vec<Key> = Vec::new();
-    while let Some(row) = rows.next()? {
-        let (child, id): (String, i64) = (row.get(0)?, row.get(1)?);
-        let column = (row.get(3)?, row.get(4)?);
-        match keys.last_mut() {
-            Some(key) if key.child == child && key.id == id => key.columns.push(column),
-            _ => {
-                let action: String = row.get(5)?;
-                let cascades = matches!(action.as_str(), "CASCADE" | "SET NULL" | "SET DEFAULT");
-                keys.push(Key { child, id, parent: row.get(2)?, columns: vec![column], cascades });
-            }
-        }
-    }
-    Ok(keys)
-}
-
 type Mismatches = BTreeSet<(String, String)>;
 
 /// The dangling references behind those keys; and the keys whose parent has no unique index for them, for which SQLite's
 /// own check gives up.
 fn find(
     connection: &Connection,
-    keys: &[Key],
+    keys: &[&Key],
     of_interest: impl Fn(&Key) -> bool,
 ) -> rusqlite::Result<(Vec<Reference>, Mismatches)> {
     let mut by_child: BTreeMap<&str, Vec<&Key>> = BTreeMap::new();
-    for key in keys.iter().filter(|key| of_interest(key)) {
+    for key in keys.iter().copied().filter(|key| of_interest(key)) {
         by_child.entry(&key.child).or_default().push(key);
     }
     let mut references = Vec::new();
     let mut mismatches = BTreeSet::new();
     let mut seen = HashSet::new();
     for (child, wanted) in by_child {
-        let keys_of_child: Vec<&Key> = keys.iter().filter(|key| key.child == child).collect();
+        let keys_of_child: Vec<&Key> = keys.iter().copied().filter(|key| key.child == child).collect();
         match sqlite_check(connection, child) {
             Ok(rows) => {
                 let mut listed = BTreeSet::new();

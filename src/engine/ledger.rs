@@ -85,31 +85,38 @@ pub(crate) fn state_of(connection: &Connection, run: &str) -> rusqlite::Result<O
         .optional()
 }
 
-pub(crate) fn note_migration(
+/// What is to be said of a migration that ran through.
+pub(crate) struct Note<'a> {
+    pub(crate) migration: &'a Migration,
+    pub(crate) at: String,
+    pub(crate) duration_ms: f64,
+}
+
+pub(crate) fn note_migrations(
     connection: &Connection,
     settings: &Settings,
     run: &str,
-    migration: &Migration,
-    duration_ms: f64,
+    notes: &[Note<'_>],
 ) -> rusqlite::Result<()> {
-    let kept = |text: Option<&str>| match settings.ledger_text {
+    let kept = |text: Option<&'_ str>| match settings.ledger_text {
         LedgerText::UpTo(bytes) => text.filter(|text| text.len() <= bytes).map(ToOwned::to_owned),
         LedgerText::Omit => None,
     };
-    connection
-        .prepare(
-            "INSERT INTO lifeboat_ledger (kind, run, version, name, direction, at, duration_ms, app_version, up, down)
-             VALUES ('migration', ?1, ?2, ?3, 'up', ?4, ?5, ?6, ?7, ?8)",
-        )?
-        .execute(params![
+    let mut statement = connection.prepare(
+        "INSERT INTO lifeboat_ledger (kind, run, version, name, direction, at, duration_ms, app_version, up, down)
+         VALUES ('migration', ?1, ?2, ?3, 'up', ?4, ?5, ?6, ?7, ?8)",
+    )?;
+    for Note { migration, at, duration_ms } in notes {
+        statement.execute(params![
             run,
             migration.version(),
             migration.id(),
-            settings.now(),
+            at,
             duration_ms,
             settings.app_version,
             kept(migration.sql()),
             kept(migration.down_sql()),
         ])?;
+    }
     Ok(())
 }

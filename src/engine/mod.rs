@@ -5,6 +5,7 @@ mod fingerprint;
 mod foreign_keys;
 mod groups;
 mod guard;
+mod keys;
 mod ledger;
 mod others;
 mod policy;

@@ -9,13 +9,14 @@ use super::fingerprint::{Fingerprint, different_count};
 use super::foreign_keys::{self, Before};
 use super::groups::{Group, is_split};
 use super::guard::guarded;
+use super::keys::Keys;
 use super::ledger;
 use super::others::Others;
 use super::policy::Rules;
 use super::session::{Session, begin_immediate, commit};
 use super::settings::{Check, HookFunction, Settings, StepContext};
 use super::statistics;
-use super::step::{Manner, apply, create_history, script_rules};
+use super::step::{Manner, apply, create_history, script_rules, see_history};
 use super::watch::Touched;
 use crate::backup::Taken;
 use crate::error::{Problem, described};
@@ -52,10 +53,12 @@ pub(crate) struct Failure<'a> {
 struct Progress<'a> {
     results: Vec<StepReport>,
     touched: Touched,
-    tables: BTreeSet<String>,
+    keys: Keys,
     analyzed: BTreeSet<String>,
     fingerprint: Fingerprint,
     legacy_alter_table: bool,
+    /// What the ledger will say of the steps of this group.
+    notes: Vec<ledger::Note<'a>>,
     others: Others<'a>,
     committed: bool,
 }
@@ -70,8 +73,9 @@ impl<'a> Run<'a> {
                 Ok(Progress {
                     fingerprint,
                     results: Vec::new(),
+                    notes: Vec::new(),
                     touched: Touched::default(),
-                    tables: foreign_keys::tables(connection)?,
+                    keys: Keys::read(connection)?,
                     analyzed: statistics::analyzed(connection)?,
                     legacy_alter_table: connection.query_row("PRAGMA legacy_alter_table", [], |row| row.get(0))?,
                     others: Others::watch(self.settings, self.path, connection, is_split(self.groups))?,
@@ -95,7 +99,7 @@ impl<'a> Run<'a> {
         Ok(progress.results)
     }
 
-    fn group(&self, session: &Session, index: usize, progress: &mut Progress<'_>) -> Result<(), Problem> {
+    fn group(&self, session: &Session, index: usize, progress: &mut Progress<'a>) -> Result<(), Problem> {
         let group = &self.groups[index];
         let connection = &session.connection;
         let (first, last) = (index == 0, index + 1 == self.groups.len());
@@ -125,6 +129,11 @@ impl<'a> Run<'a> {
         for step in group.steps.clone() {
             self.step(session, step, group.manner, progress)?;
         }
+        // In the transaction of the steps, but not after each of them: SQLite would compile the statements each time anew,
+        // since the schema has changed.
+        let notes = std::mem::take(&mut progress.notes);
+        see_history(connection, self.path, &self.settings.history_table, &self.pending[group.steps.clone()])?;
+        ledger::note_migrations(connection, self.settings, &self.id, &notes).map_err(|error| self.failed(&error))?;
         if last {
             statistics::renew(connection, &progress.analyzed).map_err(|error| self.failed(&error))?;
             let nothing = Findings::default();
@@ -169,7 +178,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn commit(&self, connection: &rusqlite::Connection, progress: &mut Progress<'_>) -> Result<(), Problem> {
+    fn commit(&self, connection: &rusqlite::Connection, progress: &mut Progress<'a>) -> Result<(), Problem> {
         if let Err(problem) = commit(connection, self.settings, self.path) {
             // The error does not say that nothing was committed: when the journal is removed and syncing its folder then
             // fails, SQLite reports an I/O error, and the file is new. The ledger's row of this run is in the same
@@ -195,7 +204,7 @@ impl<'a> Run<'a> {
         session: &Session,
         index: usize,
         manner: Manner,
-        progress: &mut Progress<'_>,
+        progress: &mut Progress<'a>,
     ) -> Result<(), Problem> {
         let migration = &self.pending[index];
         let context = StepContext {
@@ -232,10 +241,10 @@ impl<'a> Run<'a> {
     fn step_in_savepoint(
         &self,
         session: &Session,
-        migration: &Migration,
+        migration: &'a Migration,
         manner: Manner,
         context: &StepContext,
-        progress: &mut Progress<'_>,
+        progress: &mut Progress<'a>,
     ) -> Result<(), Problem> {
         let connection = &session.connection;
         let started = Instant::now();
@@ -248,12 +257,14 @@ impl<'a> Run<'a> {
         apply(connection, self.path, self.settings, &session.watch, migration, manner, self.width)?;
         let rules = script_rules(self.settings, migration, Manner { bare: false, ..manner });
         self.hooks(session, &rules, &self.settings.after_each, "an `after_each` hook", context)?;
-        // What the text may have switched for itself is not for the next one.
-        connection
-            .pragma_update(None, "legacy_alter_table", progress.legacy_alter_table)
-            .and_then(|()| connection.pragma_update(None, "writable_schema", false))
-            .map_err(|error| self.failed(&error))?;
         let touched = session.watch.take_touched();
+        if touched.pragmas {
+            // What the text may have switched for itself is not for the next one.
+            connection
+                .pragma_update(None, "legacy_alter_table", progress.legacy_alter_table)
+                .and_then(|()| connection.pragma_update(None, "writable_schema", false))
+                .map_err(|error| self.failed(&error))?;
+        }
         if touched.all {
             // SQLite goes on with the schema as it had read it; what stands there now is to be checked.
             self.own(connection, "PRAGMA writable_schema = RESET")?;
@@ -264,13 +275,12 @@ impl<'a> Run<'a> {
             self.path,
             &context.name,
             &touched,
-            &mut progress.tables,
+            &mut progress.keys,
             &self.before,
             &self.settings.emitter,
         )?;
         let duration_ms = started.elapsed().as_secs_f64() * 1000.0;
-        ledger::note_migration(connection, self.settings, &self.id, migration, duration_ms)
-            .map_err(|error| self.failed(&error))?;
+        progress.notes.push(ledger::Note { migration, at: self.settings.now(), duration_ms });
         if !manner.bare {
             self.own(connection, "RELEASE lifeboat_step")?;
         }

@@ -124,18 +124,6 @@ pub(crate) fn apply(
         Applier { connection, path, work: Work::Migration { migration, settings, watch, manner }, problem: None };
     migrate(&mut applier, vec![theirs], Target::Latest, table, true)
         .map_err(|error| applier.problem.take().unwrap_or_else(|| foreign(&error)))?;
-    // A trigger on the table may have thrown the row away; the next launch would run the migration again.
-    let kept = connection
-        .prepare(&format!("SELECT 1 FROM \"{table}\" WHERE version = ?1"))
-        .and_then(|mut statement| statement.exists([migration.version()]))
-        .map_err(|error| sqlite_problem(path, "write the history of", &error))?;
-    if !kept {
-        return Err(Problem::BadHistory {
-            path: path.to_owned(),
-            table: table.clone(),
-            why: format!("it does not keep the row of `{}`", migration.id()),
-        });
-    }
     if let Some(width) = width {
         // The table belongs to an app whose refinery hashes versions in another width; it must know the row again.
         let checksum = checksum(migration.name(), migration.version(), text, width).to_string();
@@ -145,6 +133,28 @@ pub(crate) fn apply(
                 (checksum, migration.version()),
             )
             .map_err(|error| sqlite_problem(path, "write the history of", &error))?;
+    }
+    Ok(())
+}
+
+/// Sees that the history has the rows of these migrations. A trigger on the table may have thrown them away; the next
+/// launch would run the migrations again.
+pub(crate) fn see_history(
+    connection: &Connection,
+    path: &Path,
+    table: &str,
+    migrations: &[Migration],
+) -> Result<(), Problem> {
+    let failed = |error: rusqlite::Error| sqlite_problem(path, "write the history of", &error);
+    let mut statement = connection.prepare(&format!("SELECT 1 FROM \"{table}\" WHERE version = ?1")).map_err(failed)?;
+    for migration in migrations {
+        if !statement.exists([migration.version()]).map_err(failed)? {
+            return Err(Problem::BadHistory {
+                path: path.to_owned(),
+                table: table.to_owned(),
+                why: format!("it does not keep the row of `{}`", migration.id()),
+            });
+        }
     }
     Ok(())
 }

@@ -30,10 +30,18 @@ pub(crate) struct Refusal {
 pub(crate) struct Touched {
     /// Tables written, dropped or altered, in small letters.
     pub(crate) tables: BTreeSet<String>,
+    /// Those of them of which rows were written.
+    pub(crate) rows: BTreeSet<String>,
     /// The schema was written by hand: anything may have been touched.
     pub(crate) all: bool,
-    /// A table was renamed or otherwise altered.
-    pub(crate) altered: bool,
+    /// Tables renamed or otherwise altered, by the names they had before.
+    pub(crate) altered: BTreeSet<String>,
+    /// Tables made.
+    pub(crate) created: BTreeSet<String>,
+    /// A table was dropped.
+    pub(crate) dropped: bool,
+    /// A pragma was set.
+    pub(crate) pragmas: bool,
     /// Rows were deleted from these.
     pub(crate) deleted_from: BTreeSet<String>,
 }
@@ -110,7 +118,8 @@ impl Watch {
         let mut state = self.state();
         let verdict = judge(&state.rules, &context.action);
         // What `VACUUM` writes are the same rows.
-        if matches!(state.rules, Rules::Script { vacuum: false, .. }) && context.database_name != Some("temp") {
+        let of_the_file = context.database_name != Some("temp") || matches!(context.action, AuthAction::Pragma { .. });
+        if matches!(state.rules, Rules::Script { vacuum: false, .. }) && of_the_file {
             state.touched.note(&context.action);
         }
         match verdict {
@@ -199,15 +208,24 @@ impl Watch {
 
 impl Touched {
     fn note(&mut self, action: &AuthAction<'_>) {
-        let (table, deletes) = match *action {
-            AuthAction::Insert { table_name } | AuthAction::Update { table_name, .. } => (table_name, false),
-            AuthAction::Delete { table_name } | AuthAction::DropTable { table_name } => (table_name, true),
-            AuthAction::AlterTable { table_name, .. } => {
-                self.altered = true;
-                (table_name, false)
+        let (table, deletes, alters) = match *action {
+            AuthAction::Insert { table_name } | AuthAction::Update { table_name, .. } => (table_name, false, false),
+            AuthAction::Delete { table_name } => (table_name, true, false),
+            AuthAction::DropTable { table_name } => {
+                self.dropped = true;
+                (table_name, true, false)
             }
-            AuthAction::DropVtable { table_name, .. } => (table_name, false),
+            AuthAction::DropVtable { table_name, .. } => {
+                self.dropped = true;
+                (table_name, false, false)
+            }
+            AuthAction::AlterTable { table_name, .. } => (table_name, false, true),
+            AuthAction::CreateTable { table_name } | AuthAction::CreateVtable { table_name, .. } => {
+                self.created.insert(table_name.to_ascii_lowercase());
+                return;
+            }
             AuthAction::Pragma { pragma_name, pragma_value: Some(_) } => {
+                self.pragmas = true;
                 self.all |= pragma_name.eq_ignore_ascii_case("writable_schema");
                 return;
             }
@@ -215,19 +233,29 @@ impl Touched {
         };
         let table = table.to_ascii_lowercase();
         // The schema's own tables: every CREATE writes them.
-        if !table.starts_with("sqlite_") {
-            if deletes {
-                self.deleted_from.insert(table.clone());
-            }
-            self.tables.insert(table);
+        if table.starts_with("sqlite_") {
+            return;
         }
+        if deletes {
+            self.deleted_from.insert(table.clone());
+        }
+        if alters {
+            self.altered.insert(table.clone())
+        } else {
+            self.rows.insert(table.clone())
+        };
+        self.tables.insert(table);
     }
 
     pub(crate) fn add(&mut self, other: &Touched) {
         self.tables.extend(other.tables.iter().cloned());
+        self.rows.extend(other.rows.iter().cloned());
+        self.altered.extend(other.altered.iter().cloned());
+        self.created.extend(other.created.iter().cloned());
         self.deleted_from.extend(other.deleted_from.iter().cloned());
         self.all |= other.all;
-        self.altered |= other.altered;
+        self.dropped |= other.dropped;
+        self.pragmas |= other.pragmas;
     }
 
     pub(crate) fn is_nothing(&self) -> bool {

@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::launch::{Launch, run_id};
 use super::outcome::{Log, finished};
 use crate::backup::Backups;
-use crate::engine::{Before, Run, Session, compile, group};
+use crate::engine::{Before, Run, Session, group};
 use crate::error::{Error, Problem, Result, described};
 use crate::file::{
     DatabasePath, Purpose, aside_stale_sidecars, has_sidecars, io_problem, link_into_place, remove_with_sidecars,
@@ -45,7 +45,6 @@ fn make(launch: &Launch<'_>, database: &DatabasePath) -> Result<Option<Report>> 
     let failed = |error: rusqlite::Error| sqlite_problem(path, "create", &error);
     let connection = settings.connector.open(&temporary, Purpose::Write, settings.wait)?;
     let mut session = Session::over(settings, connection).map_err(failed)?;
-    compile(&session.connection, settings, &plan.pending)?;
     put_stale_sidecars_aside(launch, database)?;
     let groups = group(&plan.pending, settings.atomicity);
     session
