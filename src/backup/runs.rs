@@ -35,7 +35,10 @@ impl Backups {
     /// No more readable than the database: an error may quote from it.
     pub(crate) fn log_run(&self, line: &RunLine<'_>, database: &Path) -> std::io::Result<()> {
         const KEPT: usize = 1000;
-        create_folder(&self.folder)?;
+        // Not synced either, as far as it can be helped: whoever takes the first copy does that.
+        if fs::create_dir(&self.folder).is_err() {
+            create_folder(&self.folder)?;
+        }
         let path = self.folder.join("runs.jsonl");
         let mut text = serde_json::to_string(line)?;
         text.push('\n');

@@ -15,7 +15,7 @@ use super::settings::Settings;
 use super::watch::Watch;
 use crate::error::Problem;
 use crate::file::sqlite_problem;
-use crate::migration::{Body, HashWidth, LEDGER_TABLE, Migration, checksum};
+use crate::migration::{Body, HashWidth, LEDGER_TABLE, Migration, Prefix, checksum};
 
 /// How a migration runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,7 +109,12 @@ pub(crate) fn apply(
     width: Option<HashWidth>,
 ) -> Result<(), Problem> {
     let text = migration.hashed_text().unwrap_or_default();
-    let theirs = TheirMigration::unapplied(&migration.id(), text).map_err(|error| foreign(&error))?;
+    // Where the table belongs to an app whose refinery hashes versions in another width, it must know the row again.
+    let wanted = checksum(migration.name(), migration.version(), text, width.unwrap_or(HashWidth::BUILD));
+    let theirs = match without_parser(migration, wanted) {
+        Some(theirs) => theirs,
+        None => TheirMigration::unapplied(&migration.id(), text).map_err(|error| foreign(&error))?,
+    };
     #[allow(clippy::useless_conversion)] // i64 with `int8-versions`
     let version = i64::from(theirs.version());
     if version != migration.version() || theirs.name() != migration.name() {
@@ -119,22 +124,41 @@ pub(crate) fn apply(
             right: None,
         });
     }
+    let known = theirs.checksum() == wanted;
     let table = &settings.history_table;
     let mut applier =
         Applier { connection, path, work: Work::Migration { migration, settings, watch, manner }, problem: None };
     migrate(&mut applier, vec![theirs], Target::Latest, table, true)
         .map_err(|error| applier.problem.take().unwrap_or_else(|| foreign(&error)))?;
-    if let Some(width) = width {
-        // The table belongs to an app whose refinery hashes versions in another width; it must know the row again.
-        let checksum = checksum(migration.name(), migration.version(), text, width).to_string();
+    if !known {
         connection
             .execute(
                 &format!("UPDATE \"{table}\" SET checksum = ?1 WHERE version = ?2"),
-                (checksum, migration.version()),
+                (wanted.to_string(), migration.version()),
             )
             .map_err(|error| sqlite_problem(path, "write the history of", &error))?;
     }
     Ok(())
+}
+
+/// The migration in refinery's form, by its serde form: its parser of names builds a regular expression once a process,
+/// which takes longer than a whole run of small migrations. Without the text, which [`Applier`] has. Nothing, if refinery's
+/// form is no longer this one.
+fn without_parser(migration: &Migration, checksum: u64) -> Option<TheirMigration> {
+    let prefix = match migration.prefix() {
+        Prefix::Versioned => "Versioned",
+        Prefix::Unversioned => "Unversioned",
+    };
+    serde_json::from_value(serde_json::json!({
+        "state": "Unapplied",
+        "name": migration.name(),
+        "checksum": checksum,
+        "version": migration.version(),
+        "prefix": prefix,
+        "sql": "",
+        "applied_on": null,
+    }))
+    .ok()
 }
 
 /// Sees that the history has the rows of these migrations. A trigger on the table may have thrown them away; the next
@@ -229,3 +253,26 @@ pub(crate) fn said(payload: &(dyn std::any::Any + Send)) -> String {
 
 // The version in refinery's own width; checked against ours when the migration is made.
 const _: () = assert!(size_of::<SchemaVersion>() == 4 || size_of::<SchemaVersion>() == 8);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::migration::Migrations;
+
+    /// Otherwise every run would take the slow way, and nobody would notice.
+    #[test]
+    fn refinery_still_has_the_form_that_needs_no_parser() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["V3__größe_2.sql", "U7__late.sql"] {
+            std::fs::write(folder.path().join(name), "SELECT 1").unwrap();
+        }
+        let migrations = Migrations::from_dir(folder.path()).unwrap();
+        for migration in migrations.iter() {
+            let sum = checksum(migration.name(), migration.version(), "SELECT 1", HashWidth::BUILD);
+            let ours = without_parser(migration, sum).unwrap();
+            let theirs = TheirMigration::unapplied(&migration.id(), "SELECT 1").unwrap();
+            assert_eq!((ours.to_string(), ours.checksum()), (theirs.to_string(), theirs.checksum()));
+            assert_eq!(ours, theirs);
+        }
+    }
+}

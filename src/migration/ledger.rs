@@ -21,12 +21,13 @@ pub(crate) struct OpenRun {
 
 /// Finds the open run, in whatever the table holds.
 pub(crate) fn read_open_run(connection: &Connection) -> rusqlite::Result<Option<OpenRun>> {
-    // `CAST` and `ifnull`, because any column may hold anything.
+    // `CAST` and `ifnull`, because any column may hold anything; `+id`, or SQLite walks all rows backwards in their order,
+    // texts and all, instead of the index that has the open ones alone.
     connection
         .prepare(
             "SELECT CAST(run AS TEXT), CAST(ifnull(backup, '') AS TEXT), CAST(ifnull(backup_size, 0) AS INTEGER),
                     CAST(ifnull(backup_hash, '') AS TEXT), CAST(ifnull(journal_mode, '') AS TEXT)
-             FROM lifeboat_ledger WHERE is_open <> 0 AND kind = 'run' ORDER BY id DESC LIMIT 1",
+             FROM lifeboat_ledger WHERE is_open <> 0 AND kind = 'run' ORDER BY +id DESC LIMIT 1",
         )?
         .query_row([], |row| {
             let text = |index| {

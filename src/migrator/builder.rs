@@ -329,7 +329,8 @@ impl Migrator {
             return Ok(self.connect(path)?);
         }
         let ready = launch.look().inspect_err(|error| launch.tell_failure(error))?;
-        if let Ready::UpToDate(Looked { connection, purpose, database, .. }) = ready {
+        if let Ready::UpToDate(looked) = ready {
+            let Looked { connection, purpose, database, .. } = *looked;
             let connector = &self.settings.connector;
             return Ok(connector.hand_over_looked(connection, database.real(), purpose, self.settings.wait)?);
         }

@@ -36,7 +36,7 @@ pub(crate) struct Launch<'a> {
 /// What a first look found.
 pub(crate) enum Ready {
     /// Nothing to do.
-    UpToDate(Looked),
+    UpToDate(Box<Looked>),
     /// So many migrations to run, or a run to undo.
     Pending(usize),
     /// There is no file.
@@ -73,7 +73,7 @@ impl Launch<'_> {
         }
         let (connection, looked) = looked?;
         let Some((record, mut plan)) = looked else {
-            return Ok(Ready::UpToDate(Looked { connection, purpose, database, later: 0 }));
+            return Ok(Ready::UpToDate(Box::new(Looked { connection, purpose, database, later: 0 })));
         };
         if record.open_run.is_some() {
             return Ok(Ready::Pending(plan.pending.len().max(1)));
@@ -85,7 +85,7 @@ impl Launch<'_> {
         let pending = plan.pending.len();
         plan.aim(self.target)?;
         Ok(if plan.pending.is_empty() {
-            Ready::UpToDate(Looked { connection, purpose, database, later: pending })
+            Ready::UpToDate(Box::new(Looked { connection, purpose, database, later: pending }))
         } else {
             Ready::Pending(plan.pending.len())
         })
