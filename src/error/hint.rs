@@ -77,6 +77,9 @@ pub(super) fn hint(problem: &Problem) -> Option<String> {
         Problem::TimedOut { .. } => "give it more time, or split the migration".to_owned(),
         Problem::Cancelled {} => "run again when it suits; nothing is lost".to_owned(),
         Problem::NeedsRecovery { .. } => RECIPE.to_owned(),
+        Problem::Compressed { .. } => {
+            "build lifeboat with the feature `zstd`, or decompress the file by hand: `zstd -d FILE`".to_owned()
+        }
         Problem::Unsupported { .. } | Problem::Config { .. } => return None,
     })
 }
