@@ -35,11 +35,13 @@ pub(super) fn listed(
         let [name, age, size] = row;
         let left = COLUMNS.saturating_sub(2 + name_width + 2 + age_width + 2 + size_width + 2);
         let why = shortened(&screen.text(&why(backup)), left);
-        let row = format!("  {name:<name_width$}  {FAINT}{age:<age_width$}  {size:>size_width$}{FAINT:#}  {why}");
-        let _ = match backup.pin {
-            Some(_) => writeln!(text, "{}", row.replace(PINNED, &format!("{WARNING}{PINNED}{WARNING:#}"))),
-            None => writeln!(text, "{row}"),
+        let why = if backup.pin.is_some() {
+            // The marks come before what somebody said.
+            why.replacen(PINNED, &format!("{WARNING}{PINNED}{WARNING:#}"), 1)
+        } else {
+            why
         };
+        let _ = writeln!(text, "  {name:<name_width$}  {FAINT}{age:<age_width$}  {size:>size_width$}{FAINT:#}  {why}");
     }
     text
 }
