@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use lifeboat::{Backup, Defect, ErrorKind, Retention};
+use lifeboat::{Backup, Defect, Retention};
 
 use crate::support::{Project, picture};
 
@@ -53,7 +53,10 @@ fn without_the_feature_a_compressed_backup_is_listed_and_what_is_missing_is_said
     let verified = project.migrator().at(project.db()).verify_backups(true).unwrap();
     let Some(Defect::Unreadable(why)) = &verified[0].defect else { panic!("{verified:?}") };
     assert!(why.contains("is compressed, which this build of lifeboat cannot read"), "{why}");
-    assert!(ErrorKind::ALL.contains(&ErrorKind::Compressed) && Retention::default() == Retention::last(5));
+    assert!(
+        lifeboat::ErrorKind::ALL.contains(&lifeboat::ErrorKind::Compressed)
+            && Retention::default() == Retention::last(5)
+    );
 }
 
 #[cfg(feature = "zstd")]
