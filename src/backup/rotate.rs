@@ -40,6 +40,8 @@ pub(crate) fn pin(backups: &mut [Backup], said: &Said) {
     }
 }
 
+type Decidable = (Vec<Backup>, Vec<Held>, Option<usize>);
+
 impl Backups {
     /// Keeps what `retention` says, now that the copy `verified` is durable and was seen to be whole; compresses what is
     /// to be compressed. Gives what went. What an interrupted run had left does not count: what somebody wrote between the
@@ -83,7 +85,8 @@ impl Backups {
         Ok(backups)
     }
 
-    fn held(&self, verified: &str, said: &Said) -> Result<(Vec<Backup>, Vec<Held>, Option<usize>), Problem> {
+    /// The backups of this database, the same as the decision sees them, and which of them is `verified`.
+    fn held(&self, verified: &str, said: &Said) -> Result<Decidable, Problem> {
         let mut backups = self.ours()?;
         pin(&mut backups, said);
         let held = backups.iter().map(|backup| {

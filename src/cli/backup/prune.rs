@@ -56,11 +56,12 @@ fn unasked(session: &Session, going: &[Backup]) -> Answer {
     let message = format!("{count} would be removed, {}", total(going));
     let (what, hint) = (format!("{count} would go for good, and nobody can be asked"), "`--yes` says yes");
     let path = &session.options.database;
-    let text = if session.json {
-        json::pruned(path, going, true, Some((what, hint.to_owned())), &message)
-    } else {
-        session.screen.tell(&human::refused(&what, hint));
-        human::pruned(&session.screen, path, going, &message)
-    };
-    Answer { text, exit: Exit::Usage }
+    if session.json {
+        let text = json::pruned(path, going, true, Some((what, hint.to_owned())), &message);
+        return Answer { text, exit: Exit::Usage };
+    }
+    // In this order, so that what is missing is the last thing that is read.
+    session.screen.print(&human::pruned(&session.screen, path, going, &message));
+    session.screen.tell(&human::refused(&what, hint));
+    Answer { text: String::new(), exit: Exit::Usage }
 }
