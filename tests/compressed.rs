@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use lifeboat::{Backup, Defect, Retention};
 
-use crate::support::{Project, picture};
+use crate::support::Project;
 
 const NOTE: (&str, &str) = ("V1__note", "CREATE TABLE note (id INTEGER PRIMARY KEY, body TEXT UNIQUE)");
 
@@ -65,6 +65,7 @@ mod with_zstd {
 
     use super::*;
     use crate::support::folder::Folder;
+    use crate::support::picture;
 
     fn migrator(project: &Project) -> Migrator {
         project.migrator().retention(Retention::last(5).compress_older_than(2))

@@ -209,11 +209,9 @@ fn cut_off() -> (Project, String) {
 fn what_undoes_a_run_that_was_cut_off_is_neither_pruned_nor_compressed_nor_copied_over() {
     let (project, before) = cut_off();
     let copies = paths(&project);
-    let mut retention = Retention::last(1).at_most_bytes(1);
+    let retention = Retention::last(1).at_most_bytes(1);
     #[cfg(feature = "zstd")]
-    {
-        retention = retention.compress_older_than(1);
-    }
+    let retention = retention.compress_older_than(1);
     let migrator = migrator(&project, retention);
     let error = migrator.at(project.db()).backup(None).unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Unsupported, Outcome::Untouched));

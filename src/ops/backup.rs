@@ -1,5 +1,7 @@
 //! The automatic copies, when somebody asks for one, looks at them or prunes them.
 
+use std::time::Duration;
+
 use super::launch::{Launch, telling_the_wait};
 use super::near::not_found;
 use super::space::Budget;
@@ -33,9 +35,9 @@ pub(crate) fn back_up(launch: &Launch<'_>, reason: Option<&str>) -> Result<Backu
         return Err(not_found(launch.path).into());
     }
     // Before the lock is made: what is no database gets none.
-    look(launch, &database)?;
+    look(launch, &database, settings.wait)?;
     let _lock = launch.lock(&database)?;
-    let Looked { record, said, bytes } = look(launch, &database)?;
+    let Looked { record, said, bytes } = look(launch, &database, settings.wait)?;
     if said.open_run.is_some() {
         let what = format!(
             "a run on `{}` was cut off; it is undone by the next `migrate`, or by `recover`, before a backup can be taken",
@@ -86,7 +88,8 @@ pub(crate) fn backups(launch: &Launch<'_>) -> Result<Vec<Backup>> {
         return Err(not_found(launch.path).into());
     }
     if !all.is_empty() {
-        let said = if database.metadata().is_some() { look(launch, &database).ok() } else { None };
+        // Not waited for: what the list says of pins without it is nearly always the same.
+        let said = if database.metadata().is_some() { look(launch, &database, Duration::ZERO).ok() } else { None };
         let unknown = Said { open_run: None, committed: Some(std::collections::BTreeSet::new()) };
         pin(&mut all, &said.map_or(unknown, |looked| looked.said));
     }
@@ -139,13 +142,13 @@ pub(crate) fn prune_backups(launch: &Launch<'_>, keep: Option<usize>, dry_run: b
         return Err(not_found(launch.path).into());
     }
     // A database that cannot be read may need any of them, and is not the moment to have fewer.
-    look(launch, &database)?;
+    look(launch, &database, settings.wait)?;
     let backups = Backups::of(&database, settings.backups.as_deref());
     if backups.list()?.is_empty() {
         return Ok(Vec::new());
     }
     let _lock = if dry_run { None } else { Some(launch.lock(&database)?) };
-    let said = look(launch, &database)?.said;
+    let said = look(launch, &database, settings.wait)?.said;
     let Some(verified) = newest_whole(launch, &backups)? else {
         settings.emitter.warn("no backup can be seen to be whole, so none is removed");
         return Ok(Vec::new());
@@ -178,11 +181,11 @@ fn newest_whole(launch: &Launch<'_>, backups: &Backups) -> Result<Option<String>
     Ok(None)
 }
 
-fn look(launch: &Launch<'_>, database: &DatabasePath) -> Result<Looked, Problem> {
+fn look(launch: &Launch<'_>, database: &DatabasePath, wait: Duration) -> Result<Looked, Problem> {
     let (settings, path) = (launch.settings, database.real());
     let failed = |error: rusqlite::Error| sqlite_problem(path, "read", &error);
     let (connection, record) = telling_the_wait(|| {
-        let connection = settings.connector.open(path, Purpose::Read, settings.wait)?;
+        let connection = settings.connector.open(path, Purpose::Read, wait)?;
         let record = read_record(&connection, path, &settings.history_table)?;
         Ok((connection, record))
     })?;
