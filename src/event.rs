@@ -114,6 +114,20 @@ pub enum Event {
         /// The copy.
         path: PathBuf,
     },
+    /// An older copy is about to be compressed.
+    CompressStarted {
+        /// The copy.
+        path: PathBuf,
+    },
+    /// An older copy is compressed, and its plain form is gone.
+    CompressFinished {
+        /// The compressed copy.
+        path: PathBuf,
+        /// What it took on the disk, in bytes.
+        from: u64,
+        /// What it takes.
+        to: u64,
+    },
     /// Migrations were not run because this is a test environment.
     SkippedInTest {
         /// How many are pending.
@@ -192,7 +206,7 @@ impl fmt::Display for Event {
                 write!(f, "backup `{}` ({})", path.display(), mebibytes(*bytes))
             }
             Event::BackupFinished { path, reused: true, .. } => {
-                write!(f, "backup `{}` has the same content and is kept as the backup of this run", path.display())
+                write!(f, "backup `{}` has the same content and is kept in place of a new one", path.display())
             }
             Event::StepStarted { name, index, of } => write!(f, "[{index}/{of}] {name} started"),
             Event::StatementRunning { name, statement, elapsed } => {
@@ -206,6 +220,10 @@ impl fmt::Display for Event {
             Event::RestoreStarted { backup } => write!(f, "restoring `{}`", backup.display()),
             Event::RestoreFinished { backup } => write!(f, "restored `{}`", backup.display()),
             Event::BackupPruned { path } => write!(f, "old backup `{}` removed", path.display()),
+            Event::CompressStarted { path } => write!(f, "compressing `{}`", path.display()),
+            Event::CompressFinished { path, from, to } => {
+                write!(f, "old backup `{}` compressed: {} became {}", path.display(), mebibytes(*from), mebibytes(*to))
+            }
             Event::SkippedInTest { pending } => {
                 write!(f, "test environment: {pending} pending migrations were not run")
             }

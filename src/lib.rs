@@ -14,7 +14,7 @@ mod migrator;
 mod ops;
 mod report;
 
-pub use backup::{Backup, Metadata};
+pub use backup::{Backup, Defect, Metadata, Pin, Retention, Verified};
 pub use engine::{Atomicity, Check, LedgerText, StepContext};
 pub use error::{BoxError, Error, ErrorKind, Location, Problem, Result, SqliteCause};
 pub use event::{CancelToken, Event, Level, brief, mebibytes};

@@ -24,6 +24,9 @@ pub enum What {
     Migrate,
     /// `recover` alone.
     Recover,
+    /// `prune`, which compresses all but the newest backup.
+    #[cfg(feature = "zstd")]
+    Compress,
     /// A launch that stays in its first migration until the file `go` is there.
     MigrateSlowly,
     /// Runs `sql` on a connection of its own, holds it until `go` is there, then runs `then`.
@@ -174,6 +177,12 @@ fn a_child_does_its_job() {
     match job.what {
         What::Migrate => said(&migrator(&job).at(job.folder.join("app.db")).migrate()),
         What::Recover => said(&migrator(&job).at(job.folder.join("app.db")).recover()),
+        #[cfg(feature = "zstd")]
+        What::Compress => {
+            let keep = lifeboat::Retention::last(9).compress_older_than(1);
+            let pruned = migrator(&job).retention(keep).at(job.folder.join("app.db")).prune_backups(None, false);
+            eprintln!("pruned: {pruned:?}");
+        }
         What::MigrateSlowly => {
             let folder = job.folder.clone();
             let slow = migrator(&job).before_each(move |_, _| {

@@ -11,6 +11,7 @@ mod cancel;
 mod child;
 #[cfg(feature = "cli")]
 mod cli;
+mod compressed;
 mod concurrency;
 mod connect;
 mod corpus;
@@ -26,5 +27,6 @@ mod properties;
 mod reading;
 mod readme;
 mod refinery;
+mod retention;
 mod rotation;
 mod support;

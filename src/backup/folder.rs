@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, NaiveDateTime, Timelike, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::name::{Moment, Names};
+use super::name::{Moment, Names, packed};
 use crate::error::Problem;
 use crate::file::{DatabasePath, allocate_exclusively, give_same_access, io_problem, short_hash};
 
@@ -18,8 +18,12 @@ use crate::file::{DatabasePath, allocate_exclusively, give_same_access, io_probl
 pub struct Metadata {
     /// The version of this document: 1. Fields are only ever added.
     pub format: u32,
-    /// Why it was taken: `migrate`, or `interrupted` for what a run that was cut off had left.
+    /// Why it was taken: `migrate`; `manual`, because somebody asked for it; or `interrupted` for what a run that was cut
+    /// off had left.
     pub reason: String,
+    /// What whoever asked for it said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
     /// The file that it is a copy of.
     pub database: String,
     /// The whole path of that file when the copy was taken, as far as text can say it. In a folder that several databases
@@ -32,7 +36,7 @@ pub struct Metadata {
     pub from: Option<String>,
     /// The newest migration of the run that it was taken for.
     pub to: Option<String>,
-    /// Bytes.
+    /// Bytes, before it is compressed.
     pub size: u64,
     /// SHA-256 of its content, with those bytes of SQLite's header as zero that move by themselves (18–19, 24–27,
     /// 40–43, 92–99).
@@ -43,16 +47,34 @@ pub struct Metadata {
     /// killed.
     #[serde(default)]
     pub run_failed: bool,
+    /// Whether it undoes the last run that failed, though it was taken for another one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pinned: bool,
+}
+
+/// Why a backup is never pruned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Pin {
+    /// A run was cut off, and this undoes it.
+    OpenRun,
+    /// It is the state before the last run that failed.
+    FailedRun,
 }
 
 /// A backup in the folder.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Backup {
-    /// The file.
+    /// The file: a plain SQLite file, or a compressed one.
     pub path: PathBuf,
-    /// Its size in bytes.
+    /// Its size in bytes, as it lies there.
     pub size: u64,
+    /// Whether it is compressed (zstd).
+    pub compressed: bool,
+    /// Why it is never pruned, if it is not.
+    pub pin: Option<Pin>,
     /// What is known about it beside its content.
     pub metadata: Option<Metadata>,
     pub(crate) moment: Moment,
@@ -126,37 +148,59 @@ impl Backups {
         let mut backups = Vec::new();
         for entry in entries {
             let entry = entry.map_err(failed)?;
-            let Some(moment) = self.names.read(&entry.file_name()) else { continue };
+            let Some((moment, compressed)) = self.names.read_either(&entry.file_name()) else { continue };
             // A link or a folder of such a name is nothing that we made.
             let Some(size) = entry.metadata().ok().filter(fs::Metadata::is_file).map(|m| m.len()) else { continue };
-            let path = entry.path();
-            backups.push(Backup { metadata: read_metadata(&path), path, size, moment });
+            let backup = Backup { path: entry.path(), size, compressed, pin: None, metadata: None, moment };
+            backups.push(Backup { metadata: read_metadata(&backup.plain_path()), ..backup });
         }
-        // Numerically: as text, `…-00_10` would come before `…-00_2`.
-        backups.sort_by_key(|backup| backup.order());
+        // Numerically: as text, `…-00_10` would come before `…-00_2`. Of a copy that lies there in both forms (whoever
+        // compressed it was killed) the plain one.
+        backups.sort_by_key(|backup| (backup.order(), backup.compressed));
+        backups.dedup_by_key(|backup| backup.moment);
         Ok(backups)
     }
 
-    /// The backup of this name, if it is one of ours: a plain file in the folder. It is looked for among the files that
+    /// The backup of this name, if it is one of ours: a file in the folder, compressed or not. It is looked for among the files that
     /// are there, so that no name, wherever it came from, leads out of the folder or through a link. Whoever asks knows
     /// its hash: it need not name this database, which may have been moved.
-    pub(crate) fn named(&self, name: &str) -> Option<PathBuf> {
-        self.all().ok()?.into_iter().find(|backup| backup.name() == name).map(|backup| backup.path)
+    pub(crate) fn named(&self, name: &str) -> Option<Backup> {
+        self.all().ok()?.into_iter().find(|backup| backup.name() == name)
     }
 }
 
 impl Backup {
-    /// The file name.
+    /// Its name, which stays the same when it is compressed: the file's name without `.zst`.
     #[must_use]
     pub fn name(&self) -> String {
-        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+        self.plain_path().file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// When it was taken: what the metadata says, else what the name does.
+    #[must_use]
+    pub fn taken_at(&self) -> DateTime<Utc> {
+        self.said_at().unwrap_or(self.moment.0.and_utc())
+    }
+
+    fn said_at(&self) -> Option<DateTime<Utc>> {
+        self.metadata.as_ref().and_then(|metadata| metadata.taken_at.parse().ok())
+    }
+
+    /// Where its plain form is, or would be.
+    pub(crate) fn plain_path(&self) -> PathBuf {
+        if self.compressed { self.path.with_extension("") } else { self.path.clone() }
+    }
+
+    /// Both forms that it may have.
+    pub(super) fn forms(&self) -> [PathBuf; 2] {
+        let plain = self.plain_path();
+        [packed(&plain), plain]
     }
 
     /// What the metadata says goes before what the name says. In whole seconds, as in a name: else a copy whose metadata
     /// was never written (a kill) would come before an older one of the same second.
     pub(crate) fn order(&self) -> (NaiveDateTime, Moment) {
-        let said = self.metadata.as_ref().and_then(|metadata| metadata.taken_at.parse::<DateTime<Utc>>().ok());
-        (said.and_then(|at| at.naive_utc().with_nanosecond(0)).unwrap_or(self.moment.0), self.moment)
+        (self.said_at().and_then(|at| at.naive_utc().with_nanosecond(0)).unwrap_or(self.moment.0), self.moment)
     }
 }
 

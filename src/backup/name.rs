@@ -1,12 +1,16 @@
-//! The names of backups: `app.db` gives `app-2026-01-15T14-30-00.db`, in UTC; `_2`, `_3` where that one is taken.
+//! The names of backups: `app.db` gives `app-2026-01-15T14-30-00.db`, in UTC; `_2`, `_3` where that one is taken. A copy
+//! that is compressed has `.zst` behind its name.
 
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 
 const STAMP: &str = "%Y-%m-%dT%H-%M-%S";
 const STAMP_LENGTH: usize = "2026-01-15T14-30-00".len();
+
+/// What a compressed copy has behind its name: the form that `zstd -d` takes away again.
+const COMPRESSED: &str = ".zst";
 
 /// When a backup was taken, to the second, and its number within that second: names in the order of their making.
 pub(crate) type Moment = (NaiveDateTime, u32);
@@ -66,6 +70,33 @@ impl Names {
         (self.at((at, number)) == name).then_some((at, number))
     }
 
+    /// The same where the copy may be compressed. `notes-….zst` may be a copy of `notes.zst`, so that a database without an
+    /// extension has none.
+    pub(crate) fn read_either(&self, name: &OsStr) -> Option<(Moment, bool)> {
+        let plain = |name: &OsStr| self.read(name).map(|moment| (moment, false));
+        let packed = || {
+            self.extension.as_ref()?;
+            self.read(Path::new(name).file_stem().filter(|stem| with_packed(stem) == name)?)
+                .map(|moment| (moment, true))
+        };
+        plain(name).or_else(packed)
+    }
+
+    /// Whether copies of this database have a name when they are compressed.
+    pub(crate) fn can_be_compressed(&self) -> bool {
+        self.extension.is_some()
+    }
+
+    /// Whether this is the name of a copy that was decompressed to be looked at: see [`unpacked`].
+    pub(crate) fn is_unpacked(&self, name: &OsStr) -> bool {
+        let Some(name) = name.to_str().and_then(|name| name.strip_prefix('.')?.strip_suffix(UNPACKED)) else {
+            return false;
+        };
+        name.rsplit_once('.').is_some_and(|(copy, tag)| {
+            tag.len() == 8 && tag.bytes().all(|byte| byte.is_ascii_hexdigit()) && self.read(OsStr::new(copy)).is_some()
+        })
+    }
+
     /// The name of a copy in the making. There is one at a time, under the launch lock of the database that `tag` is of.
     pub(crate) fn partial(&self, tag: &str) -> OsString {
         let mut name = OsString::from(".");
@@ -90,6 +121,28 @@ impl Names {
         });
         tag.is_some_and(|tag| tag.iter().all(u8::is_ascii_hexdigit))
     }
+}
+
+const UNPACKED: &str = ".plain";
+
+/// The path of a copy when it is compressed.
+pub(crate) fn packed(plain: &Path) -> PathBuf {
+    PathBuf::from(with_packed(plain.as_os_str()))
+}
+
+fn with_packed(name: &OsStr) -> OsString {
+    let mut name = name.to_owned();
+    name.push(COMPRESSED);
+    name
+}
+
+/// The path of the plain form of a compressed copy for as long as one process looks at it, which `tag` is of.
+#[cfg(any(feature = "zstd", test))]
+pub(crate) fn unpacked(folder: &Path, plain: &OsStr, tag: &str) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(plain);
+    name.push(format!(".{tag}{UNPACKED}"));
+    folder.join(name)
 }
 
 trait ParseStamp {
@@ -135,6 +188,26 @@ mod tests {
         {
             assert!(!names.is_partial(OsStr::new(other)), "{other}");
         }
+    }
+
+    #[test]
+    fn a_compressed_copy_is_known_by_its_name() {
+        let names = Names::of(Path::new("a.db"));
+        let read = |name: &str| names.read_either(OsStr::new(name)).map(|(_, compressed)| compressed);
+        assert_eq!(read("a-2026-01-15T14-30-00_2.db"), Some(false));
+        assert_eq!(read("a-2026-01-15T14-30-00_2.db.zst"), Some(true));
+        for other in ["a-2026-01-15T14-30-00.db.zst.zst", "a-2026-01-15T14-30-00.zst", "a.db.zst", "x.zst", ".zst"] {
+            assert_eq!(read(other), None, "{other}");
+        }
+        let zst = Names::of(Path::new("notes.zst"));
+        let bare = Names::of(Path::new("notes"));
+        let name = OsStr::new("notes-2026-01-15T14-30-00.zst");
+        assert!(zst.read(name).is_some());
+        assert_eq!(bare.read_either(name), None, "it is another database's");
+        let looked_at = unpacked(Path::new(""), OsStr::new("a-2026-01-15T14-30-00.db"), "0123abcd");
+        assert!(names.is_unpacked(looked_at.as_os_str()));
+        assert!(!bare.is_unpacked(looked_at.as_os_str()));
+        assert!(!names.is_unpacked(OsStr::new("a-2026-01-15T14-30-00.db")));
     }
 
     #[test]

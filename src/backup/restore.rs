@@ -1,12 +1,13 @@
 //! Putting a copy back: through SQLite's backup API into the open database, which is one SQLite transaction. Whoever is
 //! killed on the way leaves the old content or the new, other processes' locks are respected, and the inode stays.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::Connection;
 
 use super::folder::Backups;
+use super::plain::PlainCopy;
 use super::take::{CopyError, copy};
 use crate::error::{Problem, described};
 use crate::event::{CancelToken, Emitter, Event};
@@ -22,14 +23,15 @@ pub(crate) struct Original<'a> {
 }
 
 impl Original<'_> {
-    /// Where it is, if it is what it was.
-    pub(crate) fn find(&self, backups: &Backups, database: &Path) -> Result<PathBuf, Problem> {
+    /// It as a plain file, if it is what it was.
+    pub(crate) fn find(&self, backups: &Backups, database: &Path) -> Result<PlainCopy, Problem> {
         let stuck = |why: &str| self.stuck(backups, database, why.to_owned());
         // The name comes from the file. It may be anything.
-        let path =
+        let backup =
             backups.named(self.name).ok_or_else(|| stuck("it is not there, or not a backup of this database"))?;
-        match content_hash(&path, |_| Ok(())) {
-            Ok((size, hash)) if size == self.size && hash == self.hash => Ok(path),
+        let copy = backup.plain(|| Ok(())).map_err(|problem| stuck(&described(&problem)))?;
+        match content_hash(copy.path(), |_| Ok(())) {
+            Ok((size, hash)) if size == self.size && hash == self.hash => Ok(copy),
             Ok(_) => Err(stuck("its content is not what it was when it was taken")),
             Err(error) => Err(stuck(&error.to_string())),
         }
@@ -53,15 +55,17 @@ pub(crate) fn put_back(
     emitter: &Emitter,
 ) -> Result<(), Problem> {
     let stuck = |why: String| original.stuck(backups, database, why);
-    let path = original.find(backups, database)?;
-    let source = connector.open(&path, Purpose::Read, wait).map_err(|problem| stuck(described(&problem)))?;
+    let copy = original.find(backups, database)?;
+    let source = connector.open(copy.path(), Purpose::Read, wait).map_err(|problem| stuck(described(&problem)))?;
     let done = copy_back(&source, target, original.journal_mode, wait, database);
     drop(source);
     done.map_err(|problem| stuck(described(&problem)))?;
-    let _ = settle_again(&path); // in case `on_connect` turned it into a WAL database
+    if !copy.is_temporary() {
+        let _ = settle_again(copy.path()); // in case `on_connect` turned it into a WAL database
+    }
     // So that the file is whole without its log.
     empty_log(target, wait);
-    emitter.emit(Event::RestoreFinished { backup: path });
+    emitter.emit(Event::RestoreFinished { backup: copy.backup().to_owned() });
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use rusqlite::backup::{Backup as Copier, StepResult};
 
 use super::folder::{Backup, Backups, Metadata, metadata_file, write_metadata};
-use super::name::Moment;
+use super::name::{Moment, packed};
 use crate::error::Problem;
 use crate::event::{CancelToken, Emitter, Event};
 use crate::file::{
@@ -20,6 +20,8 @@ use crate::file::{
 
 /// Taken before a run; until that has succeeded, it counts as the copy of a failed one.
 pub(crate) const MIGRATE: &str = "migrate";
+/// Asked for.
+pub(crate) const MANUAL: &str = "manual";
 /// What a run that was cut off had left, taken before it is undone.
 pub(crate) const INTERRUPTED: &str = "interrupted";
 
@@ -33,6 +35,8 @@ pub(crate) struct Copying<'a> {
     pub(crate) now: DateTime<Utc>,
     pub(crate) wait: Duration,
     pub(crate) reason: &'static str,
+    /// What whoever asked for it said.
+    pub(crate) note: Option<String>,
     pub(crate) from: Option<String>,
     pub(crate) to: Option<String>,
     pub(crate) app_version: Option<String>,
@@ -40,6 +44,8 @@ pub(crate) struct Copying<'a> {
     pub(crate) amend: Option<&'static str>,
     /// Whether damage in the copy refuses it, or is what the copy is kept for.
     pub(crate) refuse_damage: bool,
+    /// Whether nobody has the write lock, so that a read transaction has to see to it that the copy is of one moment.
+    pub(crate) unlocked: bool,
 }
 
 /// A copy that is durable.
@@ -54,13 +60,14 @@ pub(crate) struct Taken {
 }
 
 impl Backups {
-    /// Copies the database. The caller holds its write lock, so the copy is of one moment and no chunk starts again.
+    /// Copies the database. The caller holds its write lock, so the copy is of one moment and no chunk starts again; or
+    /// says that nobody does.
     pub(crate) fn take(&self, copying: &Copying<'_>) -> Result<Taken, Problem> {
         create_folder(&self.folder).map_err(|source| write_problem(&self.folder, "create", source))?;
         let partial = self.folder.join(self.names.partial(&self.tag));
         // What a killed process left; under the launch lock nobody else is making one.
         remove_with_sidecars(&partial).map_err(|source| io_problem(&partial, "remove", source))?;
-        self.remove_older_partials();
+        self.remove_older_partials(copying.now);
         let taken = self.take_as(&partial, copying);
         // The disk is no fuller than before; and a journal mode of the app's may have left a journal even where the copy
         // has its name by now.
@@ -71,6 +78,9 @@ impl Backups {
     fn take_as(&self, partial: &Path, copying: &Copying<'_>) -> Result<Taken, Problem> {
         let database = copying.database.real();
         let source = copying.connector.open(database, Purpose::Read, copying.wait)?;
+        if copying.unlocked {
+            hold_one_moment(&source).map_err(|error| sqlite_problem(database, "read", &error))?;
+        }
         let bytes = size_of(&source).map_err(|error| sqlite_problem(database, "read", &error))?;
         copying.emitter.emit(Event::BackupStarted { bytes });
         let file = allocate_exclusively(partial).map_err(|source| write_problem(partial, "create", source))?;
@@ -135,6 +145,7 @@ impl Backups {
         let metadata = Metadata {
             format: 1,
             reason: copying.reason.to_owned(),
+            note: copying.note.clone(),
             database: copying.database.real().file_name().unwrap_or_default().to_string_lossy().into_owned(),
             path: Some(self.identity.clone()),
             taken_at: taken_at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
@@ -144,6 +155,7 @@ impl Backups {
             sha256: hash.to_owned(),
             app_version: copying.app_version.clone(),
             run_failed: copying.reason == MIGRATE,
+            pinned: false,
         };
         // Before the copy has its name: no kill leaves a copy of which it is not known why it was taken. For lists and
         // rotation; the copy counts without it.
@@ -179,20 +191,11 @@ impl Backups {
         }
     }
 
-    /// In its own folder: what a process left that was killed when the data directory had another path.
-    fn remove_older_partials(&self) {
-        let entries = if self.shared { None } else { std::fs::read_dir(&self.folder).ok() };
-        for entry in entries.into_iter().flatten().flatten() {
-            if self.names.is_partial(&entry.file_name()) {
-                let _ = remove_if_there(&entry.path());
-            }
-        }
-    }
-
     /// A name that nothing has, not even a link or a folder, which count as no backups.
     fn free_name(&self, now: DateTime<Utc>, newest: Option<Moment>) -> (OsString, Moment) {
         let mut next = self.names.next(now, newest);
-        while std::fs::symlink_metadata(self.folder.join(&next.0)).is_ok() {
+        let taken = |path: &Path| std::fs::symlink_metadata(path).is_ok();
+        while taken(&self.folder.join(&next.0)) || taken(&packed(&self.folder.join(&next.0))) {
             next = self.names.next(now, Some(next.1));
         }
         next
@@ -255,6 +258,14 @@ fn same_content<'a>(backups: &'a [Backup], reason: &str, size: u64, hash: &str) 
     }
     let says = |metadata: &Metadata| metadata.reason == INTERRUPTED && metadata.sha256 == hash;
     backups.iter().rev().find(|backup| backup.metadata.as_ref().is_some_and(says) && same(backup))
+}
+
+/// Begins to read. SQLite's backup API goes on in a transaction that is open: in WAL mode it copies that moment while
+/// others write; with a rollback journal they wait to commit (<https://sqlite.org/src/file/src/backup.c>,
+/// `sqlite3_backup_step`).
+fn hold_one_moment(source: &Connection) -> rusqlite::Result<()> {
+    source.execute_batch("BEGIN")?;
+    source.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0)).map(drop)
 }
 
 fn share(bytes: u64, done: i32, total: i32) -> u64 {

@@ -103,6 +103,48 @@ pub(super) enum Command {
     Create(Create),
     /// Undoes a run that was cut off between its transactions, or says what stands in the way
     Recover(Recover),
+    /// Takes, lists, verifies and prunes the automatic backups
+    Backup(Backup),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Backup {
+    #[command(subcommand)]
+    pub(super) what: BackupCommand,
+}
+
+/// What to do with the backups.
+#[derive(Debug, Subcommand)]
+pub(super) enum BackupCommand {
+    /// Takes a backup now, unless the newest one has the same content
+    Create(BackupCreate),
+    /// Lists the backups, the newest first; touches nothing
+    List,
+    /// Reads the newest backup, compares its checksum, and runs SQLite's integrity check; ends with 1 if it is damaged
+    Verify(BackupVerify),
+    /// Removes the backups that are not to be kept; with --keep N, all but the newest N
+    Prune(BackupPrune),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BackupCreate {
+    /// What it is taken for: kept with it and shown in the list, 1000 characters at most
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BackupVerify {
+    /// Every backup, not the newest alone
+    #[arg(long)]
+    pub(super) all: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BackupPrune {
+    /// Shows what would go, and removes nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
 }
 
 #[derive(Debug, Args)]

@@ -13,18 +13,22 @@ use super::value;
 /// The name that is looked for.
 pub(super) const NAME: &str = "lifeboat.toml";
 
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 18] = [
     "allow",
     "atomicity",
     "backups",
     "check",
     "color",
+    "compress-older-than",
     "data-dir",
     "database",
     "foreign-keys-on",
     "history-table",
     "keep",
+    "keep-daily",
+    "keep-weekly",
     "log-file",
+    "max-size",
     "migrations",
     "no-transaction",
     "wait",
@@ -72,6 +76,10 @@ impl Document<'_> {
                 "backups" => layer.backups = Some(entry.path()?),
                 "log-file" => layer.log_file = Some(entry.path()?),
                 "keep" => layer.keep = Some(entry.number(value::keep)?),
+                "keep-daily" => layer.keep_daily = Some(entry.number(value::count)?),
+                "keep-weekly" => layer.keep_weekly = Some(entry.number(value::count)?),
+                "max-size" => layer.max_size = Some(entry.size()?),
+                "compress-older-than" => layer.compress_older_than = Some(entry.number(value::keep)?),
                 "wait" => layer.wait = Some(entry.number(value::wait)?),
                 "atomicity" => layer.atomicity = Some(entry.word(value::atomicity)?),
                 "color" => layer.color = Some(entry.word(value::color)?),
@@ -122,6 +130,14 @@ impl<'a> Entry<'a> {
             (None, None) => return Err(self.wrong(self.value, "a number")),
         };
         parse(&text).map_err(|why| self.refused(self.value, &why))
+    }
+
+    /// Bytes as a number, or with a unit in quotes.
+    fn size(&self) -> Result<u64, Problem> {
+        match self.value.get_ref().as_str() {
+            Some(text) => value::size(text).map_err(|why| self.refused(self.value, &why)),
+            None => self.number(value::size),
+        }
     }
 
     fn words(&self) -> Result<Vec<String>, Problem> {

@@ -10,12 +10,16 @@ use super::dotenv;
 use super::layer::Layer;
 use super::value;
 
-const KNOWN: [&str; 11] = [
+const KNOWN: [&str; 15] = [
     "LIFEBOAT_DATA_DIR",
     "LIFEBOAT_DATABASE",
     "LIFEBOAT_MIGRATIONS",
     "LIFEBOAT_BACKUPS",
     "LIFEBOAT_KEEP",
+    "LIFEBOAT_KEEP_DAILY",
+    "LIFEBOAT_KEEP_WEEKLY",
+    "LIFEBOAT_MAX_SIZE",
+    "LIFEBOAT_COMPRESS_OLDER_THAN",
     "LIFEBOAT_CONFIG",
     "LIFEBOAT_COLOR",
     "LIFEBOAT_WAIT",
@@ -94,6 +98,10 @@ impl Environment {
             migrations: self.path("LIFEBOAT_MIGRATIONS"),
             backups: self.path("LIFEBOAT_BACKUPS"),
             keep: self.parsed("LIFEBOAT_KEEP", value::keep)?,
+            keep_daily: self.parsed("LIFEBOAT_KEEP_DAILY", value::count)?,
+            keep_weekly: self.parsed("LIFEBOAT_KEEP_WEEKLY", value::count)?,
+            max_size: self.parsed("LIFEBOAT_MAX_SIZE", value::size)?,
+            compress_older_than: self.parsed("LIFEBOAT_COMPRESS_OLDER_THAN", value::keep)?,
             color: self.parsed("LIFEBOAT_COLOR", value::color)?,
             wait: self.parsed("LIFEBOAT_WAIT", value::wait)?,
             atomicity: self.parsed("LIFEBOAT_ATOMICITY", value::atomicity)?,

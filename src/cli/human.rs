@@ -12,14 +12,14 @@ use super::screen::{ERROR, FAINT, GOOD, Screen, WARNING, harmless};
 
 /// Rows of a label in its colour, a name, and what else there is to say.
 #[derive(Default)]
-struct Rows(Vec<(Style, &'static str, String, String)>);
+pub(super) struct Rows(Vec<(Style, &'static str, String, String)>);
 
 impl Rows {
-    fn add(&mut self, style: Style, label: &'static str, name: &str, more: &str) {
+    pub(super) fn add(&mut self, style: Style, label: &'static str, name: &str, more: &str) {
         self.0.push((style, label, name.to_owned(), more.to_owned()));
     }
 
-    fn text(self, screen: &Screen) -> String {
+    pub(super) fn text(self, screen: &Screen) -> String {
         let mut text = String::new();
         let labels = self.0.iter().map(|row| row.1.len()).max().unwrap_or(0);
         // One very long name does not push all the others' times out of sight.

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::answer::Failure;
 
-const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 1;
 
 #[derive(Serialize)]
 struct StatusDocument<'a> {
@@ -85,7 +85,7 @@ struct ErrorDocument {
 }
 
 #[derive(Serialize)]
-struct ErrorPart {
+pub(super) struct ErrorPart {
     kind: String,
     message: String,
     causes: Vec<String>,
@@ -171,14 +171,11 @@ pub(super) fn error(failure: &Failure) -> String {
 
 /// Arguments that are none: of the command line alone, so the library has no kind for it.
 pub(super) fn usage(message: String, hint: String) -> String {
-    let error = ErrorPart {
-        kind: "usage".to_owned(),
-        message,
-        causes: Vec::new(),
-        outcome: Outcome::Untouched,
-        hint: Some(hint),
-    };
-    line(&ErrorDocument { format: FORMAT, success: false, error })
+    line(&ErrorDocument { format: FORMAT, success: false, error: usage_part(message, hint) })
+}
+
+pub(super) fn usage_part(message: String, hint: String) -> ErrorPart {
+    ErrorPart { kind: "usage".to_owned(), message, causes: Vec::new(), outcome: Outcome::Untouched, hint: Some(hint) }
 }
 
 fn part(failure: &Failure) -> ErrorPart {
@@ -191,7 +188,7 @@ fn part(failure: &Failure) -> ErrorPart {
     }
 }
 
-fn line(document: &impl Serialize) -> String {
+pub(super) fn line(document: &impl Serialize) -> String {
     // Nothing in the documents can fail to serialise: all keys are text, and paths are made text before.
     let mut text = serde_json::to_string(document).unwrap_or_else(|error| {
         let error = serde_json::json!({"kind": "io", "message": error.to_string(), "causes": []});
@@ -201,6 +198,6 @@ fn line(document: &impl Serialize) -> String {
     text
 }
 
-fn lossy(path: &Path) -> String {
+pub(super) fn lossy(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }

@@ -2,7 +2,9 @@
 
 mod answer;
 mod args;
+mod backup;
 mod config;
+mod confirm;
 mod create;
 mod dotenv;
 mod environment;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use lifeboat::{Atomicity, Check, Problem};
+use lifeboat::{Atomicity, Check, Problem, Retention};
 
 use super::args::Global;
 use super::config;
@@ -22,7 +22,11 @@ pub(super) struct Options {
     database_by_flag: bool,
     pub(super) migrations: PathBuf,
     pub(super) backups: Option<PathBuf>,
-    pub(super) keep: usize,
+    pub(super) retention: Retention,
+    /// What the arguments say, and they alone.
+    pub(super) keep_by_flag: Option<usize>,
+    /// Whether a yes is taken for granted.
+    pub(super) yes: bool,
     pub(super) color: Color,
     pub(super) wait: Duration,
     pub(super) atomicity: Atomicity,
@@ -65,15 +69,17 @@ impl Options {
             notes.extend(environment.foreign_url());
         }
         let layer = flags.above(said.above(configured));
-        let data_dir = layer.data_dir.unwrap_or_else(|| project.join(".data"));
+        let data_dir = layer.data_dir.clone().unwrap_or_else(|| project.join(".data"));
         Ok(Options {
             database: layer.database.clone().unwrap_or_else(|| data_dir.join("app.db")),
             database_is_named: layer.database.is_some(),
             database_by_flag,
             data_dir,
+            retention: retention(&layer),
             migrations: layer.migrations.unwrap_or_else(|| project.join("migrations")),
             backups: layer.backups,
-            keep: layer.keep.unwrap_or(5),
+            keep_by_flag: global.keep,
+            yes: global.yes,
             color: layer.color.unwrap_or_default(),
             wait: layer.wait.unwrap_or(Duration::from_secs(10)),
             atomicity: layer.atomicity.unwrap_or_default(),
@@ -98,6 +104,13 @@ impl Options {
         name.push(".example");
         Some(self.data_dir.with_file_name(name)).filter(|example| example.is_dir())
     }
+}
+
+fn retention(layer: &Layer) -> Retention {
+    let kept = layer.keep.map_or_else(Retention::default, Retention::last);
+    let kept = kept.daily(layer.keep_daily.unwrap_or(0)).weekly(layer.keep_weekly.unwrap_or(0));
+    let kept = layer.max_size.into_iter().fold(kept, Retention::at_most_bytes);
+    layer.compress_older_than.into_iter().fold(kept, Retention::compress_older_than)
 }
 
 fn flags(global: &Global, folder: &Path) -> Result<Layer, Problem> {

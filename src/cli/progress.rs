@@ -68,6 +68,7 @@ impl Progress {
             | Event::Committed
             | Event::RolledBack
             | Event::BackupPruned { .. }
+            | Event::CompressFinished { .. }
                 if self.screen.verbose =>
             {
                 self.note(&event.to_string());
@@ -135,7 +136,10 @@ impl Progress {
                 format!("[{index}/{of}] {name}")
             }
             Event::StatementRunning { elapsed, .. } if since > gap(*elapsed) => event.to_string(),
-            Event::StepFinished { .. } | Event::CheckStarted { .. } | Event::RestoreStarted { .. } => {
+            Event::StepFinished { .. }
+            | Event::CheckStarted { .. }
+            | Event::CompressStarted { .. }
+            | Event::RestoreStarted { .. } => {
                 doing(event.to_string());
                 return;
             }

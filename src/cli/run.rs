@@ -9,13 +9,13 @@ use clap::{CommandFactory, FromArgMatches};
 use lifeboat::Problem;
 
 use super::answer::{Answer, Failure};
-use super::args::{Arguments, Command};
+use super::args::{Arguments, BackupCommand, Command};
 use super::exit::Exit;
 use super::options::Options;
 use super::screen::Screen;
 use super::session::Session;
 use super::value::{self, Color};
-use super::{create, human, json, migrate, recover, status};
+use super::{backup, create, human, json, migrate, recover, status};
 
 /// Runs the command line.
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
@@ -90,9 +90,17 @@ fn command(arguments: &Arguments, color: Color) -> Exit {
             let writes = match &arguments.command {
                 Command::Migrate(args) => !args.dry_run,
                 Command::Recover(_) => true,
+                Command::Backup(args) => match &args.what {
+                    BackupCommand::Create(_) => true,
+                    BackupCommand::Prune(args) => !args.dry_run,
+                    BackupCommand::List | BackupCommand::Verify(_) => false,
+                },
                 Command::Status(_) | Command::Create(_) => false,
             };
-            Session::new(options, screen, global.json, !global.no_progress, writes)
+            // A compressed backup is decompressed to be looked at.
+            let tidies =
+                matches!(&arguments.command, Command::Backup(args) if !matches!(args.what, BackupCommand::List));
+            Session::new(options, screen, global.json, !global.no_progress, writes, tidies)
         });
     let session = match session {
         Ok(session) => session,
@@ -104,6 +112,7 @@ fn command(arguments: &Arguments, color: Color) -> Exit {
         Command::Status(args) => status::status(&session, args),
         Command::Create(args) => create::create(&session, args),
         Command::Recover(args) => recover::recover(&session, args),
+        Command::Backup(args) => backup::backup(&session, &args.what),
     };
     match answer {
         Ok(Answer { text, exit }) => {

@@ -51,6 +51,12 @@ impl Screen {
         let _ = stderr.write_all(format!("{line}\n").as_bytes());
     }
 
+    /// A question, which is answered on the same line.
+    pub(super) fn ask(&self, question: &str) {
+        let mut stderr = AutoStream::new(io::stderr(), self.choice).lock();
+        let _ = stderr.write_all(question.as_bytes()).and_then(|()| stderr.flush());
+    }
+
     /// Something that is good to know.
     pub(super) fn note(&self, text: &str) {
         if !self.quiet {

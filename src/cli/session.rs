@@ -26,16 +26,23 @@ impl Session {
         json: bool,
         shown: bool,
         writes: bool,
+        tidies: bool,
     ) -> Result<Self, Failure> {
         // What only looks writes nothing, not even a log.
         let log = options.log_file.as_deref().filter(|_| writes).map(LogFile::open).transpose()?;
         let progress = Arc::new(Progress::new(screen.clone(), shown, log));
         let cancel = CancelToken::new();
-        if writes {
+        // What has something to take back is not ended at once by Ctrl-C.
+        if writes || tidies {
             interrupt::listen(&cancel, &progress);
             progress.keep_telling();
         }
         Ok(Session { options, screen, json, progress, cancel })
+    }
+
+    /// The database for people, as it lies from here.
+    pub(super) fn database(&self) -> String {
+        self.screen.path(&self.options.database)
     }
 
     /// The migrations of the folder.
@@ -53,15 +60,15 @@ impl Session {
         let options = &self.options;
         let progress = Arc::clone(&self.progress);
         let mut migrator = Migrator::new(migrations)
-            .keep(options.keep)
             .wait(options.wait)
             .atomicity(options.atomicity)
             .check_level(options.check)
             .cancel(self.cancel.clone())
             .on_event(move |event| progress.event(event));
         if let Some(folder) = &options.backups {
-            migrator = migrator.backups(folder, options.keep);
+            migrator = migrator.backups(folder, 1);
         }
+        migrator = migrator.retention(options.retention.clone());
         if let Some(name) = &options.history_table {
             migrator = migrator.history_table(name);
         }

@@ -53,6 +53,34 @@ pub(super) fn keep(text: &str) -> Result<usize, String> {
     counted(text)
 }
 
+/// How many, where none is an answer too.
+pub(super) fn count(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| "it is a whole number from 0".to_owned())
+}
+
+/// Bytes: `500000`, `500 MB`, `1.5 GiB`.
+pub(super) fn size(text: &str) -> Result<u64, String> {
+    let number: String = text.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
+    let unit = text.get(number.len()..).unwrap_or_default().trim().to_lowercase();
+    let factor: f64 = match unit.as_str() {
+        "" | "b" | "bytes" => 1.0,
+        "kb" => 1e3,
+        "mb" => 1e6,
+        "gb" => 1e9,
+        "tb" => 1e12,
+        "kib" => 1024.0,
+        "mib" => 1024.0 * 1024.0,
+        "gib" => 1024.0 * 1024.0 * 1024.0,
+        "tib" => 1024.0 * 1024.0 * 1024.0 * 1024.0,
+        _ => 0.0,
+    };
+    let bytes = number.parse::<f64>().map_or(0.0, |number| number * factor);
+    // Within what doubles hold exactly.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let whole = (1.0..9e15).contains(&bytes).then_some(bytes as u64);
+    whole.ok_or_else(|| "it is a size, such as \"500 MB\" or \"2 GiB\"".to_owned())
+}
+
 pub(super) fn steps(text: &str) -> Result<usize, String> {
     counted(text)
 }
@@ -83,4 +111,25 @@ pub(super) fn version(text: &str) -> Result<i64, String> {
 pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let distance = |known: &str| strsim::damerau_levenshtein(&name.to_lowercase(), &known.to_lowercase());
     known.map(|known| (distance(known), known)).min().filter(|(distance, _)| *distance <= 3).map(|(_, known)| known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_is_bytes_or_has_a_unit() {
+        for (text, bytes) in [
+            ("500000", 500_000),
+            ("500 MB", 500_000_000),
+            ("1.5GiB", 1_610_612_736),
+            ("2 gib", 2_147_483_648),
+            ("1b", 1),
+        ] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for none in ["", "GiB", "-1", "0", "2 GiBs", "1.2.3", "1e9", "99999999 TiB", "NaN", "ü"] {
+            assert!(size(none).is_err(), "{none}");
+        }
+    }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use rusqlite::Connection;
 
+use crate::backup::{Retention, Rules};
 use crate::error::BoxError;
 use crate::event::{CancelToken, Emitter};
 use crate::file::Connector;
@@ -87,7 +88,7 @@ pub(crate) struct Settings {
     pub(crate) app_version: Option<String>,
     pub(crate) clock: Clock,
     pub(crate) backups: Option<PathBuf>,
-    pub(crate) keep: usize,
+    pub(crate) retention: Retention,
     pub(crate) backup: bool,
 }
 
@@ -110,13 +111,18 @@ impl Default for Settings {
             app_version: None,
             clock: Arc::new(Utc::now),
             backups: None,
-            keep: 5,
+            retention: Retention::default(),
             backup: true,
         }
     }
 }
 
 impl Settings {
+    /// How backups are kept.
+    pub(crate) fn rules(&self) -> Rules<'_> {
+        Rules { retention: &self.retention, emitter: &self.emitter, cancel: &self.cancel }
+    }
+
     pub(crate) fn now(&self) -> String {
         (self.clock)().to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
     }

@@ -161,6 +161,8 @@ problems! {
     Cancelled = "cancelled" ("cancelled") { }
     /// A run was cut off, and its copy cannot be put back.
     NeedsRecovery = "needs-recovery" ("a run on `{}` was cut off, and its backup `{backup}` cannot be put back: {why}", .path.display()) { path: PathBuf, backup: String, why: String, }
+    /// A backup is compressed, and this build lacks the feature `zstd`.
+    Compressed = "compressed" ("`{}` is compressed, which this build of lifeboat cannot read", .path.display()) { path: PathBuf, }
     /// What was asked for contradicts itself.
     Unsupported = "unsupported" ("{what}") { what: String, }
     /// The configuration cannot be used.

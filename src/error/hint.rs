@@ -77,6 +77,9 @@ pub(super) fn hint(problem: &Problem) -> Option<String> {
         Problem::TimedOut { .. } => "give it more time, or split the migration".to_owned(),
         Problem::Cancelled {} => "run again when it suits; nothing is lost".to_owned(),
         Problem::NeedsRecovery { .. } => RECIPE.to_owned(),
+        Problem::Compressed { .. } => {
+            "build lifeboat with the feature `zstd`, or decompress the file by hand: `zstd -d FILE`".to_owned()
+        }
         Problem::Unsupported { .. } | Problem::Config { .. } => return None,
     })
 }
@@ -90,5 +93,6 @@ fn is_unregistered(cause: &SqliteCause) -> bool {
 
 /// How a person puts a copy back without lifeboat.
 const RECIPE: &str = "the next launch, or `lifeboat recover`, tries again. By hand: stop the app, move the database and its `-wal`, `-shm` \
-     and `-journal` files aside together, then copy a backup to the database's place. \
+     and `-journal` files aside together, then copy a backup to the database's place \
+     (`zstd -d` it first, if its name ends in `.zst`). \
      Where there is none, `lifeboat recover --accept` takes the file as it is";

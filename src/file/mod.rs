@@ -7,6 +7,8 @@ mod hash;
 mod identity;
 mod integrity;
 mod lock;
+#[cfg(feature = "zstd")]
+mod packed;
 mod settle;
 #[cfg(feature = "cli")]
 mod tree;
@@ -23,6 +25,8 @@ pub(crate) use hash::{content_hash, settle_again, settle_header, short_hash};
 pub(crate) use identity::{DatabasePath, io_problem, write_problem};
 pub(crate) use integrity::{Depth, Findings, examine, size_of, size_under_lock};
 pub(crate) use lock::LaunchLock;
+#[cfg(feature = "zstd")]
+pub(crate) use packed::{pack_in_place, unpack};
 pub(crate) use settle::{aside_stale_sidecars, has_sidecars, may_be_written};
 #[cfg(feature = "cli")]
 pub(crate) use tree::{publish_folder, remove_tree, settle_tree};

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::database::Database;
+use crate::backup::Retention;
 use crate::engine::{Atomicity, Check, LedgerText, Settings, StepContext};
 use crate::error::{BoxError, Error, Problem, Result};
 use crate::event::{CancelToken, Event};
@@ -39,7 +40,7 @@ pub enum Environment {
 ///
 /// **What is seen to before a commit:** [`check_level`](Self::check_level), [`check`](Self::check).
 ///
-/// **The way back:** [`backups`](Self::backups), [`no_backup`](Self::no_backup).
+/// **The way back:** [`backups`](Self::backups), [`retention`](Self::retention), [`no_backup`](Self::no_backup).
 ///
 /// **Doing it:** [`open`](Self::open), [`at`](Self::at), [`apply_to`](Self::apply_to).
 ///
@@ -153,7 +154,14 @@ impl Migrator {
     /// How many backups are kept: 5 by default, at least 1.
     #[must_use]
     pub fn keep(mut self, keep: usize) -> Self {
-        self.settings.keep = keep.max(1);
+        self.settings.retention = self.settings.retention.with_last(keep);
+        self
+    }
+
+    /// Which backups are kept: the last five by default. [`keep`](Self::keep) changes the first of these rules alone.
+    #[must_use]
+    pub fn retention(mut self, retention: Retention) -> Self {
+        self.settings.retention = retention;
         self
     }
 
@@ -366,10 +374,6 @@ impl Migrator {
     /// An empty database in memory, prepared by `on_connect`.
     pub(crate) fn scratch(&self) -> Result<Connection> {
         Ok(self.settings.connector.memory()?)
-    }
-
-    pub(crate) fn settings(&self) -> &Settings {
-        &self.settings
     }
 
     pub(crate) fn launch<'a>(&'a self, path: &'a Path, target: Target) -> Result<Launch<'a>> {

@@ -3,12 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::builder::Migrator;
-use crate::backup::{Backup, Backups};
-use crate::error::{Error, Result};
-use crate::file::DatabasePath;
+use crate::backup::{Backup, Verified};
+use crate::error::Result;
 use crate::migration::{Migration, Target};
 use crate::ops::{self, Launch, Status};
-use crate::report::{Outcome, Report};
+use crate::report::Report;
 
 /// One file of an app.
 ///
@@ -107,14 +106,45 @@ impl Database<'_> {
         ops::recover(&self.launch(Target::Latest)?, ops::Way::Accept)
     }
 
-    /// The backups of this file, from the oldest to the newest.
+    /// The backups of this file, from the oldest to the newest; also where the file itself is lost or damaged. Writes
+    /// nothing.
     ///
     /// # Errors
-    /// The folder cannot be read.
+    /// The folder cannot be read; or there is neither a backup nor the file.
     pub fn backups(&self) -> Result<Vec<Backup>> {
-        let database = DatabasePath::resolve(&self.path)?;
-        let backups = Backups::of(&database, self.migrator.settings().backups.as_deref());
-        backups.list().map_err(|problem| Error::new(problem, Outcome::Untouched))
+        ops::backups(&self.launch(Target::Latest)?)
+    }
+
+    /// Takes a backup now, under the launch lock, of a file that others may have open: of one moment, checked, durable.
+    /// Where the newest backup has the same content, that one is it. It is then kept and pruned as any other, `reason`
+    /// (1000 characters at most) or not, and older ones go as [`Migrator::retention`] says.
+    ///
+    /// In WAL mode others write meanwhile; with a rollback journal they wait to commit.
+    ///
+    /// # Errors
+    /// There is no such file; it cannot be read, or is damaged; a run on it was cut off; or the copy cannot be written.
+    /// The file is untouched.
+    pub fn backup(&self, reason: Option<&str>) -> Result<Backup> {
+        ops::back_up(&self.launch(Target::Latest)?, reason)
+    }
+
+    /// Looks whether the newest backup, or with `all` each from the oldest on, is what was taken, and sound to SQLite
+    /// (`PRAGMA integrity_check`). It takes no lock. A compressed one is decompressed beside it for as long as that takes.
+    ///
+    /// # Errors
+    /// As [`backups`](Self::backups); what is wrong with a backup is none. Cancelled.
+    pub fn verify_backups(&self, all: bool) -> Result<Vec<Verified>> {
+        ops::verify_backups(&self.launch(Target::Latest)?, all)
+    }
+
+    /// Removes the backups that [`Migrator::retention`] does not keep, or those but the newest `keep`, under the launch
+    /// lock, and compresses what is to be compressed. With `dry_run` it only says which would go, at the most: what is
+    /// compressed before may make room. Nothing goes that is not older than a backup that was just seen to be whole.
+    ///
+    /// # Errors
+    /// The file is not there or cannot be read: it may need any of them. The folder cannot be read or written.
+    pub fn prune_backups(&self, keep: Option<usize>, dry_run: bool) -> Result<Vec<Backup>> {
+        ops::prune_backups(&self.launch(Target::Latest)?, keep, dry_run)
     }
 
     fn launch(&self, target: Target) -> Result<Launch<'_>> {

@@ -323,11 +323,13 @@ impl Launch<'_> {
             now: (settings.clock)(),
             wait: settings.wait,
             reason: MIGRATE,
+            note: None,
             from: record.applied.last().map(crate::migration::Applied::id),
             to: plan.pending.last().map(crate::migration::Migration::id),
             app_version: settings.app_version.clone(),
             amend: None,
             refuse_damage: true,
+            unlocked: false,
         })?;
         let tidied = committed_backups(&session.connection)
             .map_err(|error| sqlite_problem(database.real(), "read", &error))
@@ -355,7 +357,7 @@ enum Planned {
 }
 
 /// Where SQLite itself waited for a lock, it does not say for how long.
-fn telling_the_wait<T>(look: impl FnOnce() -> Result<T, Problem>) -> Result<T, Problem> {
+pub(super) fn telling_the_wait<T>(look: impl FnOnce() -> Result<T, Problem>) -> Result<T, Problem> {
     let started = Instant::now();
     look().map_err(|problem| match problem {
         Problem::Locked { path, lock, holder, waited: Duration::ZERO } => {

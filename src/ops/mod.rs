@@ -1,6 +1,7 @@
 //! One operation a file: what a caller can ask for. They emit events and never print.
 
 mod apply;
+mod backup;
 mod create;
 #[cfg(feature = "cli")]
 mod example;
@@ -19,6 +20,7 @@ pub use example::start_from_example;
 pub use status::Status;
 
 pub(crate) use apply::apply_to;
+pub(crate) use backup::{back_up, backups, prune_backups, verify_backups};
 pub(crate) use launch::{Launch, Looked, Ready};
 pub(crate) use preview::preview;
 pub(crate) use recover::{Way, recover};

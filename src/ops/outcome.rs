@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use super::recover::keep_what_is_there;
-use crate::backup::{Backups, Original, RunLine, put_back};
+use crate::backup::{Backups, Original, RunLine, Said, put_back};
 use crate::engine::{Failure, Run, Session, Settings};
 use crate::error::{Error, Problem, described};
 use crate::event::{CancelToken, Event};
@@ -30,7 +30,8 @@ impl Log<'_> {
             let kept = self
                 .backups
                 .mark_succeeded(&copy.name)
-                .and_then(|()| self.backups.rotate(self.settings.keep, Some(&copy.name), emitter));
+                // No run is open, and the last one did not fail.
+                .and_then(|()| self.backups.rotate(&copy.name, &Said::default(), &self.settings.rules()));
             if let Err(problem) = kept {
                 emitter.warn(format!("old backups were not removed: {problem}"));
             }
@@ -99,6 +100,9 @@ pub(crate) fn failed_run(log: Log<'_>, failure: Failure<'_>, session: &mut Sessi
         (true, None) => Error::new(problem, Outcome::NeedsRecovery),
         (false, _) => Error::new(problem, Outcome::RolledBack),
     };
+    if let Some(Err(problem)) = log.run.copy.map(|copy| log.backups.mark_failed(&copy.name)) {
+        settings.emitter.warn(format!("the backup that undoes this run is not marked: {problem}"));
+    }
     log.write(error.outcome(), Some(described(&error)));
     error.with_backup(backup).with_results(results)
 }

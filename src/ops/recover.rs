@@ -74,11 +74,13 @@ pub(crate) fn keep_what_is_there(
         now: (settings.clock)(),
         wait: settings.wait,
         reason: INTERRUPTED,
+        note: None,
         from: None,
         to: None,
         app_version: settings.app_version.clone(),
         amend: Some(CLOSE_ALL),
         refuse_damage: false,
+        unlocked: false,
     });
     let _ = session.connection.execute_batch("ROLLBACK");
     match kept {

@@ -17,15 +17,23 @@ struct Need {
     most: u64,
 }
 
+/// Names, metadata, the first pages of a journal.
+const SLACK: u64 = 256 * 1024;
+
 /// What a run needs, a file system at a time.
 #[derive(Debug)]
 pub(crate) struct Budget(Vec<Need>);
 
 impl Budget {
+    /// For a copy of a database of `bytes` alone.
+    pub(crate) fn of_copy(backups: &Path, bytes: u64) -> Self {
+        let backups = backups.ancestors().find(|folder| folder.is_dir()).unwrap_or(backups);
+        Budget(vec![Need { folder: backups.to_owned(), least: bytes + SLACK, most: bytes + SLACK }])
+    }
+
     /// For a database of `bytes`: the copy; at worst a journal or a log of every page, and as much again for a rebuilt
     /// table beside its old one; for a split run, the journal of a restore.
     pub(crate) fn of(database: &DatabasePath, backups: &Path, bytes: u64, split: bool) -> Self {
-        const SLACK: u64 = 256 * 1024; // names, metadata, the first pages of a journal
         let backups = backups.ancestors().find(|folder| folder.is_dir()).unwrap_or(backups);
         let file = database.folder();
         let restore = if split { bytes } else { 0 };

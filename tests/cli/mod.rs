@@ -1,5 +1,6 @@
 //! The command, run as a person or a script runs it.
 
+mod backup;
 mod config;
 mod create;
 mod example;

@@ -13,7 +13,7 @@ const CALLS: &[&str] =
 /// Calls that change something on disk, and may say that they could not.
 const FAILING: &[&str] = &["pwrite64", "fsync", "fdatasync", "unlink", "ftruncate", "rename"];
 
-fn there_is_strace() -> bool {
+pub fn there_is_strace() -> bool {
     let works = Command::new("strace").args(["-f", "-o", "/dev/null", "true"]).output();
     let works = cfg!(target_os = "linux") && works.is_ok_and(|output| output.status.success());
     if !works {
@@ -52,7 +52,7 @@ fn sample(count: usize, most: usize) -> Vec<usize> {
     points
 }
 
-fn inject(job: &Job, call: &str, what: &str, number: usize) -> Ended {
+pub fn inject(job: &Job, call: &str, what: &str, number: usize) -> Ended {
     let arguments = ["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}"), "-e"].map(ToOwned::to_owned);
     let injection = format!("inject={call}:{}", what.replace("when=N", &format!("when={number}")));
     Ended::of(job.command_under("strace", &[&arguments[..], &[injection]].concat()).output().unwrap())

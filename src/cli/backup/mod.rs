@@ -1,0 +1,8 @@
+//! `lifeboat backup`
+
+mod commands;
+mod human;
+mod json;
+mod prune;
+
+pub(super) use commands::backup;

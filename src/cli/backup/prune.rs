@@ -1,0 +1,67 @@
+//! `lifeboat backup prune`
+
+use lifeboat::{Backup, Database};
+
+use super::commands::{counted, total};
+use super::{human, json};
+use crate::cli::answer::{Answer, Failure};
+use crate::cli::args::BackupPrune;
+use crate::cli::confirm::{Consent, confirm};
+use crate::cli::exit::Exit;
+use crate::cli::session::Session;
+
+pub(super) fn prune(session: &Session, database: &Database<'_>, args: &BackupPrune) -> Result<Answer, Failure> {
+    let keep = session.options.keep_by_flag;
+    if args.dry_run {
+        let going = database.prune_backups(keep, true)?;
+        return Ok(answer(session, &going, false, Exit::Done));
+    }
+    if !session.options.yes {
+        let going = database.prune_backups(keep, true)?;
+        // With nothing to remove there may be something to compress, which loses nothing.
+        if !going.is_empty() {
+            let question = format!("Remove {} of {}, {}?", counted(going.len()), session.database(), total(&going));
+            match confirm(session, &format!("{}{question}", human::going(&session.screen, &going))) {
+                Consent::Yes => {}
+                Consent::No => return Ok(answer(session, &[], true, Exit::Failed)),
+                Consent::Unasked => return Ok(unasked(session, &going)),
+            }
+        }
+    }
+    let gone = database.prune_backups(keep, false)?;
+    Ok(answer(session, &gone, true, Exit::Done))
+}
+
+fn answer(session: &Session, backups: &[Backup], done: bool, exit: Exit) -> Answer {
+    session.progress.end(None);
+    let message = match (backups.len(), done) {
+        (0, _) if exit == Exit::Failed => "no backup was removed".to_owned(),
+        (0, _) => "there is no backup to remove".to_owned(),
+        (count, true) => format!("{} removed, {} freed", counted(count), total(backups)),
+        (count, false) => format!("{} would be removed, {}", counted(count), total(backups)),
+    };
+    let path = &session.options.database;
+    let text = if session.json {
+        json::pruned(path, backups, !done, None, &message)
+    } else {
+        human::pruned(&session.screen, path, backups, &message)
+    };
+    Answer { text, exit }
+}
+
+/// Nothing goes without a yes; what would go is said all the same.
+fn unasked(session: &Session, going: &[Backup]) -> Answer {
+    session.progress.end(None);
+    let count = counted(going.len());
+    let message = format!("{count} would be removed, {}", total(going));
+    let (what, hint) = (format!("{count} would go for good, and nobody can be asked"), "`--yes` says yes");
+    let path = &session.options.database;
+    if session.json {
+        let text = json::pruned(path, going, true, Some((what, hint.to_owned())), &message);
+        return Answer { text, exit: Exit::Usage };
+    }
+    // In this order, so that what is missing is the last thing that is read.
+    session.screen.print(&human::pruned(&session.screen, path, going, &message));
+    session.screen.tell(&human::refused(&what, hint));
+    Answer { text: String::new(), exit: Exit::Usage }
+}
