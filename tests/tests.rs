@@ -28,3 +28,4 @@ mod readme;
 mod refinery;
 mod rotation;
 mod support;
+mod surrounding_properties;
