@@ -489,7 +489,9 @@ impl Campaign {
                 text.push_str(&format!("| {what} | {count} |\n"));
             }
         }
-        text.push_str(if options.full {
+        text.push_str(if options.minutes.is_some() {
+            "\nEach part until its time was over, spread over all runs.\n"
+        } else if options.full {
             "\nOn a small file: every change, call, error and write. On a large one, of the calls between two that change a name \
              or a length or sync: the first, the last and one in the middle of each kind (the same call, file and answer); \
              every third of these made to fail, in one way; full disks and limits in coarse steps; no damage.\n"
