@@ -30,3 +30,4 @@ mod refinery;
 mod retention;
 mod rotation;
 mod support;
+mod surrounding_properties;

@@ -7,9 +7,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
+
+use super::thin::thin;
 use super::trace::{Call, is_in};
 
 const SECTOR: usize = 512;
@@ -51,7 +53,7 @@ enum Entry {
 /// A sync of the run, which the campaign can leave out to see whether it is missed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sync {
-    index: usize,
+    pub index: usize,
     pub what: String,
 }
 
@@ -80,7 +82,7 @@ pub enum Luck {
 }
 
 /// A folder after a power cut.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State(pub BTreeMap<PathBuf, Option<Vec<u8>>>);
 
 impl Disk {
@@ -207,9 +209,24 @@ impl Disk {
         self.changes.push(Change::Names { folder, removed, added: added.map(|entry| (path.to_owned(), entry)) });
     }
 
-    /// How many moments there are to cut the power at, with that after the last call.
-    pub fn moments(&self) -> usize {
-        self.changes.len() + 1
+    /// The moments to cut the power at, of all that there are, with that after the last call. Of the writes of a large file
+    /// not all.
+    pub fn moments(&self, large: bool) -> Vec<usize> {
+        let last = self.changes.len();
+        if !large {
+            return (0..=last).collect();
+        }
+        let mut moments = thin(last, |index| match &self.changes[index] {
+            Change::Write { file, bytes, .. } => Some((*file, bytes.len())),
+            _ => None,
+        });
+        moments.push(last);
+        moments
+    }
+
+    /// The moment after the last call.
+    pub fn last(&self) -> usize {
+        self.changes.len()
     }
 
     /// The run's syncs.
@@ -260,7 +277,7 @@ impl Disk {
             };
             lost_names.extend(&loose[kept..]);
         }
-        let mut contents = self.contents_before();
+        let mut contents = self.contents.clone();
         let mut names = self.names.clone();
         for (index, change) in happened.iter().enumerate() {
             let survives = |file: &FileId, coin: &mut dyn FnMut(u64) -> u64| {
@@ -285,12 +302,15 @@ impl Disk {
                         };
                         let content = &mut contents[*file];
                         if content.len() < at + kept {
-                            content.resize(at + kept, 0);
+                            lengthen(content, at + kept);
                         }
                         content[*at..at + kept].copy_from_slice(&bytes[..kept]);
                     }
                 }
-                Change::Truncate { file, length } if survives(file, &mut coin) => contents[*file].resize(*length, 0),
+                Change::Truncate { file, length } if survives(file, &mut coin) => {
+                    contents[*file].truncate(*length);
+                    lengthen(&mut contents[*file], *length);
+                }
                 Change::Names { removed, added, .. } if !lost_names.contains(&index) => {
                     if let Some(removed) = removed {
                         names.remove(removed);
@@ -303,10 +323,6 @@ impl Disk {
             }
         }
         self.picture(&names, &contents)
-    }
-
-    fn contents_before(&self) -> Vec<Vec<u8>> {
-        self.contents.clone()
     }
 
     fn picture(&self, names: &BTreeMap<PathBuf, Entry>, contents: &[Vec<u8>]) -> State {
@@ -328,6 +344,11 @@ impl Disk {
         }
         State(state)
     }
+}
+
+/// Zeros to its end. As `resize`, which without optimization writes one by one.
+fn lengthen(content: &mut Vec<u8>, length: usize) {
+    content.extend_from_slice(&vec![0; length - content.len()]);
 }
 
 impl State {
@@ -365,10 +386,17 @@ impl State {
         }
     }
 
-    /// To tell states apart.
-    pub fn fingerprint(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        self.hash(&mut hasher);
-        hasher.finish()
+    /// To tell states apart. SHA-256 is optimized even where the campaign is not, and the states are large.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        let mut hasher = Sha256::new();
+        for (path, content) in &self.0 {
+            hasher.update(path.as_os_str().as_encoded_bytes());
+            hasher.update([0, u8::from(content.is_some())]);
+            if let Some(bytes) = content {
+                hasher.update((bytes.len() as u64).to_le_bytes());
+                hasher.update(bytes);
+            }
+        }
+        hasher.finalize().into()
     }
 }

@@ -31,6 +31,7 @@ pub fn record(case: &Case, workshop: &Path) -> Disk {
         &data,
         &[
             "strace",
+            "--seccomp-bpf",
             "-f",
             "-qq",
             "-y",
@@ -55,9 +56,11 @@ pub fn record(case: &Case, workshop: &Path) -> Disk {
         String::from_utf8_lossy(&output.stdout)
     );
     let calls = trace::read(&fs::read_to_string(&log).unwrap());
+    // Of a large file, as much again as all that it may write.
+    fs::remove_file(&log).unwrap();
     let disk = Disk::new(&data, &case.before, &calls);
     // The model says of a run without a power cut what really is there.
-    let last = disk.state(disk.moments() - 1, Luck::All, None);
+    let last = disk.state(disk.last(), Luck::All, None);
     for (path, bytes) in &State::of(&data).0 {
         // The shared memory of a log is written through a mapping, and means nothing after a crash.
         if !path.to_string_lossy().ends_with("-shm") {
@@ -79,8 +82,12 @@ pub fn cut(
     let mut seen = HashSet::new();
     let mut findings = Vec::new();
     let scratch = workshop.join("state");
-    let last = disk.moments() - 1;
-    for moment in (0..last).step_by(effort.stride).chain([last]) {
+    let last = disk.last();
+    // Before it, nothing is different without it.
+    let first = left_out.map_or(0, |sync| sync.index);
+    let mut moments: Vec<usize> = disk.moments(case.large).into_iter().filter(|moment| *moment >= first).collect();
+    moments.pop();
+    for moment in moments.into_iter().step_by(effort.stride).chain([last]) {
         let lucks = [Luck::None, Luck::All, Luck::NamesOnly, Luck::DataOnly];
         let random = (0..effort.random).map(|seed| Luck::Random(effort.seed + seed));
         for luck in lucks.into_iter().chain(random) {

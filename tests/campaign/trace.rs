@@ -95,19 +95,26 @@ fn parse(line: &str) -> Option<Call> {
 /// Splits arguments at commas outside of strings and of what `-y` adds.
 fn split(arguments: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
-    let (mut quoted, mut depth) = (false, 0);
-    for c in arguments.chars() {
-        match c {
-            '"' => quoted = !quoted,
-            '<' | '{' | '[' if !quoted => depth += 1,
-            '>' | '}' | ']' if !quoted => depth -= 1,
-            ',' if !quoted && depth == 0 => {
-                parts.push(String::new());
-                continue;
-            }
-            _ => {}
+    // A string is what lies between two quotes: all in it is in hexadecimal. Taken as a whole, for it may be long.
+    for (number, piece) in arguments.split('"').enumerate() {
+        if number % 2 == 1 {
+            let last = parts.last_mut().unwrap();
+            *last = format!("{last}\"{piece}\"");
+            continue;
         }
-        parts.last_mut().unwrap().push(c);
+        let mut depth = 0;
+        for c in piece.chars() {
+            match c {
+                '<' | '{' | '[' => depth += 1,
+                '>' | '}' | ']' => depth -= 1,
+                ',' if depth == 0 => {
+                    parts.push(String::new());
+                    continue;
+                }
+                _ => {}
+            }
+            parts.last_mut().unwrap().push(c);
+        }
     }
     parts.iter().map(|part| part.trim().to_owned()).collect()
 }
@@ -115,7 +122,12 @@ fn split(arguments: &str) -> Vec<String> {
 /// The bytes of `"\x2f\x74…"`.
 fn bytes(quoted: &str) -> Vec<u8> {
     let inner = quoted.trim_start_matches('"').split('"').next().unwrap();
-    inner.split("\\x").skip(1).map(|hex| u8::from_str_radix(&hex[..2], 16).unwrap()).collect()
+    let digit = |letter: u8| match letter {
+        b'0'..=b'9' => letter - b'0',
+        b'a'..=b'f' => letter - b'a' + 10,
+        _ => panic!("`{}` is no hexadecimal digit", letter as char),
+    };
+    inner.as_bytes().chunks_exact(4).map(|hex| digit(hex[2]) * 16 + digit(hex[3])).collect()
 }
 
 /// Whether a path lies in a folder.
