@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use lifeboat::{Atomicity, ErrorKind, Migrator, Outcome};
 use rusqlite::Connection;
 
-use crate::support::{Project, backups_in, picture};
+use crate::child::{Job, What};
+use crate::support::{Project, backups_in, picture, skipped};
 
 const TABLE: (&str, &str) = ("V1__note", "CREATE TABLE note (id INTEGER PRIMARY KEY, body TEXT NOT NULL);");
 
@@ -287,4 +288,122 @@ fn a_hook_that_keeps_journals_leaves_none_beside_the_backups() {
         let names: Vec<_> = fs::read_dir(project.backups_dir()).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert_eq!(names.len(), 5, "{mode}: two copies, their metadata, the log of runs: {names:?}");
     }
+}
+
+fn open(project: &Project) -> Connection {
+    Connection::open(project.db()).unwrap()
+}
+
+/// The copy reads the file by a descriptor of its own. Closing it would drop the locks of the whole process on the file.
+#[test]
+fn a_copy_takes_no_lock_away_from_the_app_that_has_the_file_open() {
+    for mode in ["delete", "wal"] {
+        let project = with_rows();
+        project.sql(&format!("PRAGMA journal_mode = {mode}"));
+        let before = picture(&project.db());
+        let app = Connection::open(project.db()).unwrap();
+        app.execute_batch("BEGIN IMMEDIATE; UPDATE note SET body = 'not committed yet'").unwrap();
+        let migrator = project.migrator();
+        for reason in ["one", "two"] {
+            let copy = migrator.at(project.db()).backup(Some(reason)).unwrap();
+            assert_eq!(picture(&copy.path).replace("\"delete\"", &format!("\"{mode}\"")), before, "{mode}");
+        }
+        project.write("V2__stars", "ALTER TABLE note ADD COLUMN stars;");
+        let other = Job { wait_ms: 200, ..Job::new(What::Migrate, project.path()) }.start().end();
+        assert_eq!(other.outcome, "untouched", "{mode}: another process found the lock gone");
+        app.execute_batch("COMMIT").unwrap();
+        drop(app);
+        assert_eq!(project.migrator().at(project.db()).status().unwrap().pending_migrations.len(), 1, "{mode}");
+        assert_eq!(project.number("SELECT count(*) FROM note WHERE body = 'not committed yet'"), 2, "{mode}");
+        let checked: String = open(&project).query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+        assert_eq!(checked, "ok", "{mode}");
+    }
+}
+
+/// A log that somebody reads cannot be emptied; then the file alone is not the database, and is not what is copied.
+#[test]
+fn a_copy_has_what_only_the_log_has() {
+    let project = with_rows();
+    project.sql("PRAGMA journal_mode = WAL");
+    let reader = open(&project);
+    reader.execute_batch("BEGIN; SELECT count(*) FROM note").unwrap();
+    let _: i64 = reader.query_row("SELECT count(*) FROM note", [], |row| row.get(0)).unwrap();
+    let writer = open(&project);
+    writer.execute_batch("PRAGMA wal_autocheckpoint = 0; INSERT INTO note (body) VALUES ('in the log alone')").unwrap();
+    let copy = project.migrator().at(project.db()).backup(None).unwrap();
+    let rows: i64 =
+        Connection::open(&copy.path).unwrap().query_row("SELECT count(*) FROM note", [], |row| row.get(0)).unwrap();
+    assert_eq!(rows, 3);
+    drop((reader, writer));
+    // And without it the next copy is of the file: the same content, so the same copy.
+    let report = project.migrator().at(project.db()).backup(None).unwrap();
+    assert_eq!(report.name(), copy.name());
+}
+
+/// A file system of our own, for as long as this lives.
+#[cfg(target_os = "linux")]
+struct Mounted {
+    folder: tempfile::TempDir,
+}
+
+#[cfg(target_os = "linux")]
+impl Mounted {
+    /// XFS, on which files can share blocks; nothing, where it cannot be had.
+    fn xfs() -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let image = folder.path().join("image");
+        fs::File::create(&image).unwrap().set_len(1 << 30).unwrap();
+        fs::create_dir(folder.path().join("mounted")).unwrap();
+        let run = |program: &str, arguments: &[&std::ffi::OsStr]| {
+            let output = std::process::Command::new(program).args(arguments).output();
+            output.is_ok_and(|output| output.status.success())
+        };
+        let mounted = run("mkfs.xfs", &["-q".as_ref(), "-m".as_ref(), "reflink=1".as_ref(), image.as_ref()])
+            && run("mount", &["-o".as_ref(), "loop".as_ref(), image.as_ref(), folder.path().join("mounted").as_ref()]);
+        mounted.then_some(Mounted { folder })
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        // Lazily: the copy's descriptor on the database stays open as long as the process.
+        let _ = std::process::Command::new("umount").arg("-l").arg(self.folder.path().join("mounted")).status();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_large_copy_that_shares_its_blocks_is_not_read_but_checked_before_it_is_put_back() {
+    let Some(mounted) = Mounted::xfs() else {
+        return skipped("copies that share blocks: they need root, `mkfs.xfs` and loop devices");
+    };
+    let project = Project::inside(&mounted.folder.path().join("mounted"));
+    project.write(TABLE.0, TABLE.1);
+    let migrator = || project.migrator();
+    migrator().at(project.db()).migrate().unwrap();
+    project.sql(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 140)
+         INSERT INTO note (body) SELECT hex(randomblob(524288)) FROM n",
+    );
+    let before = picture(&project.db());
+    project.write("V2__stars", "ALTER TABLE note ADD COLUMN stars;");
+    let copy = migrator().at(project.db()).migrate().unwrap().backup.unwrap();
+    let listed = migrator().at(project.db()).backups().unwrap();
+    assert_eq!(listed[0].metadata.as_ref().unwrap().sha256, None, "it was not read");
+    assert_eq!(picture(&copy), before);
+    assert_eq!(
+        project.number("SELECT count(*) FROM pragma_table_info('note')"),
+        3,
+        "and the copy did not change along"
+    );
+    // Of a run of several transactions the copy is the only way back: it is known by its hash.
+    project.write("V3__more", "UPDATE note SET stars = 1 WHERE id = 1;");
+    project.write("V4__fails", FAILS);
+    let middle = picture(&project.db());
+    let error = migrator().atomicity(Atomicity::Step).at(project.db()).migrate().unwrap_err();
+    assert_eq!(error.outcome(), Outcome::Restored, "{error}");
+    assert_eq!(picture(&project.db()), middle);
+    let listed = migrator().at(project.db()).backups().unwrap();
+    assert!(listed.last().unwrap().metadata.as_ref().unwrap().sha256.is_some());
 }

@@ -39,8 +39,10 @@ pub struct Metadata {
     /// Bytes, before it is compressed.
     pub size: u64,
     /// SHA-256 of its content, with those bytes of SQLite's header as zero that move by themselves (18–19, 24–27,
-    /// 40–43, 92–99).
-    pub sha256: String,
+    /// 40–43, 92–99). Nothing for a copy that shares its blocks with the database and was not read; what reads it back
+    /// checks it first.
+    #[serde(default)]
+    pub sha256: Option<String>,
     /// The app's version, where the app told it.
     pub app_version: Option<String>,
     /// Whether the run that it was taken for did not succeed. True from the start, so that it holds for a run that was
@@ -50,6 +52,13 @@ pub struct Metadata {
     /// Whether it undoes the last run that failed, though it was taken for another one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub pinned: bool,
+}
+
+impl Metadata {
+    /// Whether this is the content that the copy had when it was taken, as far as that is known.
+    pub(crate) fn tells_of(&self, size: u64, hash: &str) -> bool {
+        self.size == size && self.sha256.as_deref().is_none_or(|said| said == hash)
+    }
 }
 
 /// Why a backup is never pruned.

@@ -83,7 +83,7 @@ impl Backup {
         unpack(&self.path, &copy.path, said.map(|metadata| metadata.size), &go_on).map_err(failed)?;
         if let Some(said) = said {
             let (size, hash) = content_hash(&copy.path, |_| go_on()).map_err(failed)?;
-            if (size, &hash) != (said.size, &said.sha256) {
+            if !said.tells_of(size, &hash) {
                 let detail = "its content is not what it was when it was taken".to_owned();
                 return Err(Problem::Corrupt { path: self.path.clone(), detail });
             }

@@ -11,27 +11,48 @@ use super::plain::PlainCopy;
 use super::take::{CopyError, copy};
 use crate::error::{Problem, described};
 use crate::event::{CancelToken, Emitter, Event};
-use crate::file::{Connector, Purpose, content_hash, is_busy, settle_again, sqlite_problem};
+use crate::file::{Connector, Depth, Purpose, content_hash, examine, is_busy, settle_again, sqlite_problem};
 
 /// A copy that is to be put back, and how it can be known that it is the right one.
 pub(crate) struct Original<'a> {
     pub(crate) name: &'a str,
     pub(crate) size: u64,
-    pub(crate) hash: &'a str,
+    /// Nothing for one that shares its blocks with the database and was not read when it was taken.
+    pub(crate) hash: Option<&'a str>,
     /// The journal mode that the database had; empty if it is not known.
     pub(crate) journal_mode: &'a str,
 }
 
 impl Original<'_> {
     /// It as a plain file, if it is what it was.
-    pub(crate) fn find(&self, backups: &Backups, database: &Path) -> Result<PlainCopy, Problem> {
+    pub(crate) fn find(
+        &self,
+        backups: &Backups,
+        database: &Path,
+        connector: &Connector,
+        wait: Duration,
+    ) -> Result<PlainCopy, Problem> {
         let stuck = |why: &str| self.stuck(backups, database, why.to_owned());
         // The name comes from the file. It may be anything.
         let backup =
             backups.named(self.name).ok_or_else(|| stuck("it is not there, or not a backup of this database"))?;
         let copy = backup.plain(|| Ok(())).map_err(|problem| stuck(&described(&problem)))?;
+        let Some(wanted) = self.hash else {
+            // Not read when it was taken: that is made up for before it is used.
+            let sound = connector
+                .open(copy.path(), Purpose::Read, wait)
+                .and_then(|connection| {
+                    let found = examine(&connection, &Depth::Quick);
+                    found.map_err(|error| sqlite_problem(copy.path(), "check", &error))
+                })
+                .map_err(|problem| stuck(&described(&problem)))?;
+            return match sound.damage() {
+                Some(damage) => Err(stuck(damage)),
+                None => Ok(copy),
+            };
+        };
         match content_hash(copy.path(), |_| Ok(())) {
-            Ok((size, hash)) if size == self.size && hash == self.hash => Ok(copy),
+            Ok((size, hash)) if size == self.size && hash == wanted => Ok(copy),
             Ok(_) => Err(stuck("its content is not what it was when it was taken")),
             Err(error) => Err(stuck(&error.to_string())),
         }
@@ -55,7 +76,7 @@ pub(crate) fn put_back(
     emitter: &Emitter,
 ) -> Result<(), Problem> {
     let stuck = |why: String| original.stuck(backups, database, why);
-    let copy = original.find(backups, database)?;
+    let copy = original.find(backups, database, connector, wait)?;
     let source = connector.open(copy.path(), Purpose::Read, wait).map_err(|problem| stuck(described(&problem)))?;
     let done = copy_back(&source, target, original.journal_mode, wait, database);
     drop(source);

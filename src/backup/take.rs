@@ -1,6 +1,7 @@
 //! Taking a copy: whole, checked and durable under a temporary name before it gets its own.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -13,9 +14,9 @@ use super::name::{Moment, packed};
 use crate::error::Problem;
 use crate::event::{CancelToken, Emitter, Event};
 use crate::file::{
-    Connector, DatabasePath, Depth, Findings, Purpose, allocate_exclusively, available_bytes, content_hash,
-    create_folder, examine, give_same_access, io_problem, make_durable, publish, remove_if_there, remove_with_sidecars,
-    settle_again, settle_header, size_of, sqlite_problem, sync_folder, write_problem,
+    Connector, DatabasePath, Depth, Findings, Purpose, Raw, allocate_exclusively, available_bytes, content_hash,
+    copy_raw, create_folder, examine, give_same_access, io_problem, is_at_rest, make_durable, publish, remove_if_there,
+    remove_with_sidecars, settle_again, settle_header, size_of, sqlite_problem, sync_folder, write_problem,
 };
 
 /// Taken before a run; until that has succeeded, it counts as the copy of a failed one.
@@ -44,8 +45,19 @@ pub(crate) struct Copying<'a> {
     pub(crate) amend: Option<&'static str>,
     /// Whether damage in the copy refuses it, or is what the copy is kept for.
     pub(crate) refuse_damage: bool,
-    /// Whether nobody has the write lock, so that a read transaction has to see to it that the copy is of one moment.
-    pub(crate) unlocked: bool,
+    /// Whether the copy must be known by its hash, however long reading it takes.
+    pub(crate) hashed: bool,
+}
+
+impl Copying<'_> {
+    /// For the loops that copy and read.
+    fn go_on(&self) -> std::io::Result<()> {
+        if self.cancel.is_cancelled() { Err(std::io::ErrorKind::Interrupted.into()) } else { Ok(()) }
+    }
+
+    fn io_problem(&self, path: &Path, action: &'static str, source: std::io::Error) -> Problem {
+        if self.cancel.is_cancelled() { Problem::Cancelled {} } else { io_problem(path, action, source) }
+    }
 }
 
 /// A copy that is durable.
@@ -54,14 +66,15 @@ pub(crate) struct Taken {
     pub(crate) path: PathBuf,
     pub(crate) name: String,
     pub(crate) size: u64,
-    pub(crate) hash: String,
+    /// Nothing for a copy that shares its blocks with the database and was not read.
+    pub(crate) hash: Option<String>,
     /// What stood in the database before the run, so that the check after it can tell what is new.
     pub(crate) findings: Findings,
 }
 
 impl Backups {
-    /// Copies the database. The caller holds its write lock, so the copy is of one moment and no chunk starts again; or
-    /// says that nobody does.
+    /// Copies the database, as it is at one moment. The caller holds its write lock if that is to be the last one before a
+    /// run.
     pub(crate) fn take(&self, copying: &Copying<'_>) -> Result<Taken, Problem> {
         create_folder(&self.folder).map_err(|source| write_problem(&self.folder, "create", source))?;
         let partial = self.folder.join(self.names.partial(&self.tag));
@@ -78,29 +91,44 @@ impl Backups {
     fn take_as(&self, partial: &Path, copying: &Copying<'_>) -> Result<Taken, Problem> {
         let database = copying.database.real();
         let source = copying.connector.open(database, Purpose::Read, copying.wait)?;
-        if copying.unlocked {
-            hold_one_moment(&source).map_err(|error| sqlite_problem(database, "read", &error))?;
-        }
-        let bytes = size_of(&source).map_err(|error| sqlite_problem(database, "read", &error))?;
+        // A transaction, begun by the first read: what is copied is of one moment, whoever has which lock. SQLite's backup
+        // API goes on in it: in WAL mode it copies that moment while others write; with a rollback journal they wait to
+        // commit (<https://sqlite.org/src/file/src/backup.c>, `sqlite3_backup_step`).
+        let begun = source.execute_batch("BEGIN").and_then(|()| size_of(&source));
+        let bytes = begun.map_err(|error| sqlite_problem(database, "read", &error))?;
         copying.emitter.emit(Event::BackupStarted { bytes });
         let file = allocate_exclusively(partial).map_err(|source| write_problem(partial, "create", source))?;
-        drop(file);
         if let Some(metadata) = copying.database.metadata() {
             give_same_access(metadata, partial).map_err(|source| io_problem(partial, "set the mode of", source))?;
         }
-        self.copy_pages(&source, partial, bytes, copying)?;
+        let raw = if copying.amend.is_none() && is_at_rest(&source, database) {
+            self.copy_file(&file, bytes, copying)?
+        } else {
+            None
+        };
+        drop(file);
+        if raw.is_none() {
+            self.copy_pages(&source, partial, bytes, copying)?;
+        }
         drop(source);
         // Reading it again, twice, may take as long as copying it.
         copying.emitter.emit(Event::CheckStarted { name: "the backup".to_owned() });
         let findings = check_copy(partial, copying)?;
         settle_header(partial).map_err(|source| io_problem(partial, "sync", source))?;
-        let (size, hash) = content_hash(partial, |_| {
-            if copying.cancel.is_cancelled() { Err(std::io::ErrorKind::Interrupted.into()) } else { Ok(()) }
-        })
-        .map_err(|source| hash_problem(partial, copying, source))?;
+        let (size, hash) = match raw {
+            Some(Raw::Hashed(hash)) => (bytes, Some(hash)),
+            // In constant time, as it was copied, unless it is read anyway.
+            Some(Raw::Shared) if !copying.hashed && copying.depth == Depth::Schema => (bytes, None),
+            _ => {
+                let hashed = content_hash(partial, |_| copying.go_on());
+                let (size, hash) = hashed.map_err(|source| copying.io_problem(partial, "read", source))?;
+                (size, Some(hash))
+            }
+        };
 
         let backups = self.ours()?;
-        if let Some(same) = same_content(&backups, copying.reason, size, &hash) {
+        let same = hash.as_ref().and_then(|hash| same_content(&backups, copying.reason, size, hash));
+        if let Some(same) = same {
             self.give_access_again(same, copying);
             let _ = settle_again(&same.path); // in case `on_connect` turned it into a WAL database
             // Whoever made it may have been killed before its name was durable.
@@ -119,7 +147,7 @@ impl Backups {
         let path = loop {
             let (name, moment) = self.free_name(copying.now, last);
             let path = self.folder.join(name);
-            if self.publish_as(&path, moment, partial, copying, &backups, (size, &hash))? {
+            if self.publish_as(&path, moment, partial, copying, &backups, (size, hash.clone()))? {
                 break path;
             }
             last = Some(moment); // another database of the same name was faster
@@ -137,7 +165,7 @@ impl Backups {
         partial: &Path,
         copying: &Copying<'_>,
         backups: &[Backup],
-        (size, hash): (u64, &str),
+        (size, sha256): (u64, Option<String>),
     ) -> Result<bool, Problem> {
         // Later than every older backup's, even if the clock went back.
         let newest = backups.last().map_or(moment.0, |newest| newest.order().0);
@@ -152,7 +180,7 @@ impl Backups {
             from: copying.from.clone(),
             to: copying.to.clone(),
             size,
-            sha256: hash.to_owned(),
+            sha256,
             app_version: copying.app_version.clone(),
             run_failed: copying.reason == MIGRATE,
             pinned: false,
@@ -201,6 +229,33 @@ impl Backups {
         next
     }
 
+    /// The fast way: the file as it lies there.
+    fn copy_file(&self, target: &File, bytes: u64, copying: &Copying<'_>) -> Result<Option<Raw>, Problem> {
+        let mut told = Instant::now();
+        let mut progress = |done: u64| {
+            if told.elapsed() >= Duration::from_millis(100) {
+                told = Instant::now();
+                copying.emitter.emit(Event::BackupProgress { done, total: bytes });
+            }
+            copying.go_on()
+        };
+        let copied = copy_raw(copying.database.real(), target, bytes, &mut progress).and_then(|copied| {
+            if copied.is_some() {
+                copying.emitter.emit(Event::BackupProgress { done: bytes, total: bytes });
+            }
+            copying.go_on().map(|()| copied)
+        });
+        copied.map_err(|source| match source.kind() {
+            std::io::ErrorKind::StorageFull => self.no_space(bytes),
+            _ => copying.io_problem(copying.database.real(), "copy", source),
+        })
+    }
+
+    fn no_space(&self, needed: u64) -> Problem {
+        let available = available_bytes(&self.folder).unwrap_or(0);
+        Problem::NoSpace { path: self.folder.clone(), available, needed }
+    }
+
     fn copy_pages(
         &self,
         source: &Connection,
@@ -214,11 +269,7 @@ impl Backups {
         let plain = target.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(()));
         plain.map_err(|error| sqlite_problem(partial, "prepare", &error))?;
         let failed = |error: rusqlite::Error| match sqlite_problem(partial, "copy to", &error) {
-            Problem::Sqlite { source, .. } if source.code & 0xff == rusqlite::ffi::SQLITE_FULL => Problem::NoSpace {
-                path: self.folder.clone(),
-                available: available_bytes(&self.folder).unwrap_or(0),
-                needed: bytes,
-            },
+            Problem::Sqlite { source, .. } if source.code & 0xff == rusqlite::ffi::SQLITE_FULL => self.no_space(bytes),
             // Reading is where damage shows; the file that is damaged is the database.
             Problem::Corrupt { detail, .. } => Problem::Corrupt { path: copying.database.real().to_owned(), detail },
             other => other,
@@ -251,21 +302,16 @@ impl Backups {
 fn same_content<'a>(backups: &'a [Backup], reason: &str, size: u64, hash: &str) -> Option<&'a Backup> {
     // Its content as it is now, not as its metadata says: a copy that rotted is none.
     let same = |backup: &Backup| {
-        backup.size == size && content_hash(&backup.path, |_| Ok(())).is_ok_and(|(_, theirs)| theirs == hash)
+        // Nor is one read that says of itself that it is another.
+        backup.size == size
+            && backup.metadata.as_ref().is_none_or(|metadata| metadata.tells_of(size, hash))
+            && content_hash(&backup.path, |_| Ok(())).is_ok_and(|(_, theirs)| theirs == hash)
     };
     if reason != INTERRUPTED {
         return backups.last().filter(|newest| same(newest));
     }
-    let says = |metadata: &Metadata| metadata.reason == INTERRUPTED && metadata.sha256 == hash;
+    let says = |metadata: &Metadata| metadata.reason == INTERRUPTED && metadata.sha256.as_deref() == Some(hash);
     backups.iter().rev().find(|backup| backup.metadata.as_ref().is_some_and(says) && same(backup))
-}
-
-/// Begins to read. SQLite's backup API goes on in a transaction that is open: in WAL mode it copies that moment while
-/// others write; with a rollback journal they wait to commit (<https://sqlite.org/src/file/src/backup.c>,
-/// `sqlite3_backup_step`).
-fn hold_one_moment(source: &Connection) -> rusqlite::Result<()> {
-    source.execute_batch("BEGIN")?;
-    source.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0)).map(drop)
 }
 
 fn share(bytes: u64, done: i32, total: i32) -> u64 {
@@ -290,10 +336,6 @@ fn check_copy(partial: &Path, copying: &Copying<'_>) -> Result<Findings, Problem
         Err(Problem::NotADatabase { .. }) => Err(Problem::NotADatabase { path: database.to_owned() }),
         Err(problem) => Err(problem),
     }
-}
-
-fn hash_problem(partial: &Path, copying: &Copying<'_>, source: std::io::Error) -> Problem {
-    if copying.cancel.is_cancelled() { Problem::Cancelled {} } else { io_problem(partial, "read", source) }
 }
 
 pub(crate) enum CopyError {

@@ -73,6 +73,7 @@ impl Backup {
         if self.compressed {
             return self.plain(|| Ok(())).is_ok();
         }
-        content_hash(&self.path, |_| Ok(())).is_ok_and(|(size, hash)| (size, &hash) == (said.size, &said.sha256))
+        said.sha256.is_some()
+            && content_hash(&self.path, |_| Ok(())).is_ok_and(|(size, hash)| said.tells_of(size, &hash))
     }
 }

@@ -68,7 +68,7 @@ impl Backup {
             (Ok((size, _)), Some(said)) if size != said.size => {
                 Some(format!("it had {} bytes when it was taken, and has {size}", said.size))
             }
-            (Ok((_, hash)), Some(said)) if hash != said.sha256 => {
+            (Ok((size, hash)), Some(said)) if !said.tells_of(size, &hash) => {
                 Some("its content is not what it was when it was taken".to_owned())
             }
             _ => None,

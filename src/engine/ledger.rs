@@ -60,7 +60,7 @@ pub(crate) fn begin_run(
             settings.app_version,
             copy.map(|copy| &copy.name),
             copy.map(|copy| i64::try_from(copy.size).unwrap_or(i64::MAX)),
-            copy.map(|copy| &copy.hash),
+            copy.and_then(|copy| copy.hash.as_ref()),
             journal_mode,
         ],
     )?;

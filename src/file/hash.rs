@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::durable::sync_file;
 
-const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+pub(super) const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
 /// Bytes of the header that move by themselves (<https://sqlite.org/fileformat2.html#the_database_header>): read and
 /// write version, change counter, schema cookie (which the backup API counts up), version-valid-for, writer's version.
@@ -17,24 +17,44 @@ const MOVING: &[std::ops::Range<usize>] = &[18..20, 24..28, 40..44, 92..100];
 /// SHA-256 of a file, in hexadecimal, with the moving bytes of SQLite's header taken as zero; and its size in bytes.
 pub(crate) fn content_hash(path: &Path, mut progress: impl FnMut(u64) -> io::Result<()>) -> io::Result<(u64, String)> {
     let mut file = File::open(path)?;
-    let mut hasher = Sha256::new();
+    let mut hasher = ContentHasher::default();
     let mut buffer = vec![0_u8; 256 * 1024];
-    let mut size = 0_u64;
     loop {
-        let read = file.read(&mut buffer)?;
-        if read == 0 {
-            break;
-        }
-        if size == 0 && buffer[..read].starts_with(MAGIC) {
-            for byte in MOVING.iter().cloned().flatten().filter(|byte| *byte < read) {
-                buffer[byte] = 0;
+        let read = match file.read(&mut buffer) {
+            Ok(0) => return Ok(hasher.finish()),
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        hasher.update(&mut buffer[..read]);
+        progress(hasher.size)?;
+    }
+}
+
+/// The same of bytes that come piece by piece.
+#[derive(Default)]
+pub(super) struct ContentHasher {
+    hasher: Sha256,
+    size: u64,
+}
+
+impl ContentHasher {
+    /// The next bytes of the file; of the first, the moving ones become zero.
+    pub(super) fn update(&mut self, piece: &mut [u8]) {
+        if self.size == 0 && piece.starts_with(MAGIC) {
+            for moving in MOVING {
+                let end = moving.end.min(piece.len());
+                piece[moving.start.min(end)..end].fill(0);
             }
         }
-        hasher.update(&buffer[..read]);
-        size += read as u64;
-        progress(size)?;
+        self.hasher.update(&*piece);
+        self.size += piece.len() as u64;
     }
-    Ok((size, hexadecimal(&hasher.finalize())))
+
+    /// How many bytes there were, and their hash.
+    pub(super) fn finish(self) -> (u64, String) {
+        (self.size, hexadecimal(&self.hasher.finalize()))
+    }
 }
 
 /// Eight hexadecimal digits that stand for `bytes`.

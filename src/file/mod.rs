@@ -9,6 +9,7 @@ mod integrity;
 mod lock;
 #[cfg(feature = "zstd")]
 mod packed;
+mod raw;
 mod settle;
 #[cfg(feature = "cli")]
 mod tree;
@@ -27,6 +28,7 @@ pub(crate) use integrity::{Depth, Findings, examine, size_of, size_under_lock};
 pub(crate) use lock::LaunchLock;
 #[cfg(feature = "zstd")]
 pub(crate) use packed::{pack_in_place, unpack};
+pub(crate) use raw::{Raw, copy_raw, is_at_rest};
 pub(crate) use settle::{aside_stale_sidecars, has_sidecars, may_be_written};
 #[cfg(feature = "cli")]
 pub(crate) use tree::{publish_folder, remove_tree, settle_tree};

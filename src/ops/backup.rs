@@ -63,7 +63,7 @@ pub(crate) fn back_up(launch: &Launch<'_>, reason: Option<&str>) -> Result<Backu
         app_version: settings.app_version.clone(),
         amend: None,
         refuse_damage: true,
-        unlocked: true,
+        hashed: false,
     };
     let taken = telling_the_wait(|| backups.take(&copying))?;
     if had.contains(&taken.name) {

@@ -329,7 +329,7 @@ impl Launch<'_> {
             app_version: settings.app_version.clone(),
             amend: None,
             refuse_damage: true,
-            unlocked: false,
+            hashed: split,
         })?;
         let tidied = committed_backups(&session.connection)
             .map_err(|error| sqlite_problem(database.real(), "read", &error))

@@ -67,8 +67,12 @@ pub(crate) fn failed_run(log: Log<'_>, failure: Failure<'_>, session: &mut Sessi
     let backup = log.run.copy.map(|copy| copy.path.clone());
     let error = match (restore, log.run.copy) {
         (true, Some(copy)) => {
-            let original =
-                Original { name: &copy.name, size: copy.size, hash: &copy.hash, journal_mode: &log.run.journal_mode };
+            let original = Original {
+                name: &copy.name,
+                size: copy.size,
+                hash: copy.hash.as_deref(),
+                journal_mode: &log.run.journal_mode,
+            };
             let path = log.database.real();
             settings.emitter.emit(Event::RestoreStarted { backup: copy.path.clone() });
             // As late as can be: between the rollback and this, nobody was shut out.

@@ -31,11 +31,11 @@ pub(crate) fn undo_open_run(
     let original = Original {
         name: &open.backup,
         size: u64::try_from(open.size).unwrap_or(0),
-        hash: &open.hash,
+        hash: Some(open.hash.as_str()).filter(|hash| !hash.is_empty()),
         journal_mode: &open.journal_mode,
     };
     // Before anything is written: without it there is no way back, and no launch may fill the disk over it.
-    original.find(&backups, path).map_err(stuck)?;
+    original.find(&backups, path, &settings.connector, settings.wait).map_err(stuck)?;
     settings.emitter.emit(Event::RestoreStarted { backup: backups.folder.join(&open.backup) });
     let kept = keep_what_is_there(settings, database, &backups, session, &open.backup);
     let kept = kept.map_err(stuck)?;
@@ -80,7 +80,7 @@ pub(crate) fn keep_what_is_there(
         app_version: settings.app_version.clone(),
         amend: Some(CLOSE_ALL),
         refuse_damage: false,
-        unlocked: false,
+        hashed: true,
     });
     let _ = session.connection.execute_batch("ROLLBACK");
     match kept {

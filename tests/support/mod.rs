@@ -22,7 +22,12 @@ pub struct Project {
 
 impl Project {
     pub fn new() -> Self {
-        let folder = TempDir::with_prefix("lifeboat-").unwrap();
+        Self::inside(&std::env::temp_dir())
+    }
+
+    /// A project somewhere else than where temporary files lie.
+    pub fn inside(place: &Path) -> Self {
+        let folder = TempDir::with_prefix_in("lifeboat-", place).unwrap();
         fs::create_dir(folder.path().join("migrations")).unwrap();
         Project { folder }
     }
