@@ -152,6 +152,11 @@ impl Backup {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
+    /// When it was taken, RFC 3339, UTC: as its metadata says, else as its name does.
+    pub(crate) fn taken_at(&self) -> String {
+        self.order().0.and_utc().to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+    }
+
     /// What the metadata says goes before what the name says. In whole seconds, as in a name: else a copy whose metadata
     /// was never written (a kill) would come before an older one of the same second.
     pub(crate) fn order(&self) -> (NaiveDateTime, Moment) {
