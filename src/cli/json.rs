@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::answer::Failure;
 
-const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 1;
 
 #[derive(Serialize)]
 struct StatusDocument<'a> {
@@ -191,7 +191,7 @@ fn part(failure: &Failure) -> ErrorPart {
     }
 }
 
-fn line(document: &impl Serialize) -> String {
+pub(super) fn line(document: &impl Serialize) -> String {
     // Nothing in the documents can fail to serialise: all keys are text, and paths are made text before.
     let mut text = serde_json::to_string(document).unwrap_or_else(|error| {
         let error = serde_json::json!({"kind": "io", "message": error.to_string(), "causes": []});
@@ -201,6 +201,6 @@ fn line(document: &impl Serialize) -> String {
     text
 }
 
-fn lossy(path: &Path) -> String {
+pub(super) fn lossy(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }

@@ -15,7 +15,7 @@ use super::options::Options;
 use super::screen::Screen;
 use super::session::Session;
 use super::value::{self, Color};
-use super::{create, human, json, migrate, recover, status};
+use super::{create, human, inspect, json, migrate, recover, stats, status};
 
 /// Runs the command line.
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
@@ -90,7 +90,7 @@ fn command(arguments: &Arguments, color: Color) -> Exit {
             let writes = match &arguments.command {
                 Command::Migrate(args) => !args.dry_run,
                 Command::Recover(_) => true,
-                Command::Status(_) | Command::Create(_) => false,
+                Command::Status(_) | Command::Create(_) | Command::Inspect(_) | Command::Stats(_) => false,
             };
             Session::new(options, screen, global.json, !global.no_progress, writes)
         });
@@ -104,6 +104,8 @@ fn command(arguments: &Arguments, color: Color) -> Exit {
         Command::Status(args) => status::status(&session, args),
         Command::Create(args) => create::create(&session, args),
         Command::Recover(args) => recover::recover(&session, args),
+        Command::Inspect(args) => inspect::inspect(&session, args),
+        Command::Stats(args) => stats::stats(&session, args),
     };
     match answer {
         Ok(Answer { text, exit }) => {

@@ -55,7 +55,6 @@ pub struct Detail {
 /// A table or a view.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[non_exhaustive]
 pub enum Object {
     /// A table of any kind.
     Table(Table),
