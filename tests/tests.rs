@@ -27,4 +27,5 @@ mod reading;
 mod readme;
 mod refinery;
 mod rotation;
+mod schema;
 mod support;

@@ -4,11 +4,11 @@ use std::fmt::Write;
 use std::path::Path;
 
 use anstyle::Style;
+use lifeboat::mebibytes;
 use lifeboat::schema::{
     Column, Detail, Index, Inspection, Object, Origin, Owner, Reference, Sample, Size, Table as SchemaTable, TableKind,
     Trigger, Value, View,
 };
-use lifeboat::mebibytes;
 
 use super::screen::{ERROR, FAINT, Screen, WARNING, harmless};
 use super::table::{Cell, Set, Table, counted, grouped, screen_width, shortened};
@@ -33,7 +33,8 @@ pub(super) fn summary(inspection: &Inspection) -> String {
             parts.push(counted(count, one, more));
         }
     }
-    let rows: u64 = own().filter(|table| !is_virtual(table)).filter_map(|table| inspection.size(&table.name).rows).sum();
+    let rows: u64 =
+        own().filter(|table| !is_virtual(table)).filter_map(|table| inspection.size(&table.name).rows).sum();
     format!("{}; {}", parts.join(", "), if rows == 1 { "1 row".to_owned() } else { format!("{} rows", grouped(rows)) })
 }
 
@@ -50,7 +51,8 @@ pub(super) fn whole(screen: &Screen, path: &Path, inspection: &Inspection, messa
     }
     for table in schema.tables.iter().filter(|table| table.is_apps_own()) {
         let references = schema.references_to(&table.name).map(|(child, key)| (child.name.as_str(), key));
-        let references: Vec<_> = references.map(|(child, key)| seen(child, &key.columns, &key.parent_columns, &key.on_delete)).collect();
+        let references: Vec<_> =
+            references.map(|(child, key)| seen(child, &key.columns, &key.parent_columns, &key.on_delete)).collect();
         let triggers: Vec<&Trigger> = schema.triggers_on(&table.name).collect();
         text.push('\n');
         text.push_str(&of_table(table, inspection.size(&table.name), &references, &triggers));
@@ -197,18 +199,31 @@ fn of_table(table: &SchemaTable, size: Size, references: &[String], triggers: &[
     }
     text.push_str(&columns(table));
     let checks = table.columns.iter().flat_map(|column| &column.checks).chain(&table.checks);
-    text.push_str(&part("checks", checks.map(|check| {
-        let expression = in_one_line(check.expression.text());
-        check.name.as_ref().map_or(expression.clone(), |name| format!("{name}: {expression}"))
-    })));
-    text.push_str(&part("foreign keys", table.foreign_keys.iter().map(|key| {
-        let deferred = if key.deferral == lifeboat::schema::Deferral::Deferred { "  deferred" } else { "" };
-        let parent = if key.parent_columns.is_empty() { String::new() } else { format!(" ({})", key.parent_columns.join(", ")) };
-        let (delete, update) = (action("delete", &key.on_delete), action("update", &key.on_update));
-        format!("({}) → {}{parent}{delete}{update}{deferred}", key.columns.join(", "), key.parent)
-    })));
+    text.push_str(&part(
+        "checks",
+        checks.map(|check| {
+            let expression = in_one_line(check.expression.text());
+            check.name.as_ref().map_or(expression.clone(), |name| format!("{name}: {expression}"))
+        }),
+    ));
+    text.push_str(&part(
+        "foreign keys",
+        table.foreign_keys.iter().map(|key| {
+            let deferred = if key.deferral == lifeboat::schema::Deferral::Deferred { "  deferred" } else { "" };
+            let parent = if key.parent_columns.is_empty() {
+                String::new()
+            } else {
+                format!(" ({})", key.parent_columns.join(", "))
+            };
+            let (delete, update) = (action("delete", &key.on_delete), action("update", &key.on_update));
+            format!("({}) → {}{parent}{delete}{update}{deferred}", key.columns.join(", "), key.parent)
+        }),
+    ));
     text.push_str(&part("referenced by", references.iter().cloned()));
-    text.push_str(&part("indexes", table.indexes.iter().map(index)));
+    text.push_str(&part(
+        "indexes",
+        table.indexes.iter().filter(|index| !(table.without_rowid && index.origin == Origin::PrimaryKey)).map(index),
+    ));
     if let TableKind::Virtual { arguments, .. } = &table.kind {
         text.push_str(&part("made with", arguments.iter().map(|argument| in_one_line(argument.text()))));
     }
@@ -217,10 +232,13 @@ fn of_table(table: &SchemaTable, size: Size, references: &[String], triggers: &[
 }
 
 fn trigger_part(triggers: &[&Trigger]) -> String {
-    part("triggers", triggers.iter().map(|trigger| {
-        let when = trigger.condition.as_ref().map(|condition| format!(" when {}", in_one_line(condition.text())));
-        format!("{}  {}{}", trigger.name, trigger.fires.to_lowercase(), when.unwrap_or_default())
-    }))
+    part(
+        "triggers",
+        triggers.iter().map(|trigger| {
+            let when = trigger.condition.as_ref().map(|condition| format!(" WHEN {}", in_one_line(condition.text())));
+            format!("{}  {}{}", trigger.name, trigger.fires, when.unwrap_or_default())
+        }),
+    )
 }
 
 fn index(index: &Index) -> String {
@@ -230,7 +248,9 @@ fn index(index: &Index) -> String {
         .map(|column| {
             let expression = column.expression.as_ref().map(|sql| in_one_line(sql.text()));
             let mut text = column.column.clone().or(expression).unwrap_or_else(|| "?".to_owned());
-            text.push_str(&column.collation.as_ref().map_or_else(String::new, |name| format!(" collate {}", name.to_lowercase())));
+            text.push_str(
+                &column.collation.as_ref().map_or_else(String::new, |name| format!(" collate {}", name.to_lowercase())),
+            );
             text.push_str(if column.descending { " desc" } else { "" });
             text
         })
@@ -246,8 +266,13 @@ fn index(index: &Index) -> String {
 }
 
 fn columns(table: &SchemaTable) -> String {
-    let mut rows =
-        Table::new(&[("column", Set::Left), ("type", Set::Left), ("null", Set::Left), ("default", Set::Left), ("", Set::Left)]);
+    let mut rows = Table::new(&[
+        ("column", Set::Left),
+        ("type", Set::Left),
+        ("null", Set::Left),
+        ("key", Set::Left),
+        ("default", Set::Left),
+    ]);
     for column in &table.columns {
         let default = match (&column.generated, &column.default) {
             (Some(generated), _) => {
@@ -261,8 +286,8 @@ fn columns(table: &SchemaTable) -> String {
             Cell::new(&column.name),
             Cell::faint(column.declared_type.as_ref().map_or_else(String::new, |name| in_one_line(name.text()))),
             Cell::new(if column.not_null { "no" } else { "" }),
-            Cell::new(default),
             Cell::new(notes(table, column)),
+            Cell::new(default),
         ]);
     }
     rows.text(2, screen_width())
@@ -284,7 +309,11 @@ fn notes(table: &SchemaTable, column: &Column) -> String {
     if column.hidden {
         notes.push("hidden".to_owned());
     }
-    for key in table.foreign_keys.iter().filter(|key| key.columns.len() == 1 && key.columns[0].eq_ignore_ascii_case(&column.name)) {
+    for key in table
+        .foreign_keys
+        .iter()
+        .filter(|key| key.columns.len() == 1 && key.columns[0].eq_ignore_ascii_case(&column.name))
+    {
         notes.push(format!("→ {}", key.parent));
     }
     notes.join(", ")
@@ -355,7 +384,8 @@ fn cell(value: &Value, width: usize) -> Cell {
         Value::Blob { start, bytes } => {
             let hex: String = start.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
             let more = if *bytes > 8 { "…" } else { "" };
-            Cell::styled(format!("{} {hex}{more}", counted(*bytes, "byte", "bytes")), WARNING)
+            let size = counted(*bytes, "byte", "bytes");
+            Cell::styled(format!("{size} {hex}{more}").trim_end(), WARNING)
         }
         _ => Cell::faint("null"),
     }

@@ -101,7 +101,8 @@ fn backups(stats: &Stats) -> String {
         return "none".to_owned();
     }
     let taken = backups.newest.as_deref().and_then(|at| DateTime::parse_from_rfc3339(at).ok());
-    let age = taken.map_or_else(String::new, |at| format!("; the newest {}", ago((Utc::now() - at.to_utc()).num_seconds())));
+    let age =
+        taken.map_or_else(String::new, |at| format!("; the newest {}", ago((Utc::now() - at.to_utc()).num_seconds())));
     format!("{}, {}{age}", grouped(u64::try_from(backups.count).unwrap_or(u64::MAX)), mebibytes(backups.size))
 }
 

@@ -151,7 +151,11 @@ pub(super) fn shortened(text: &str, width: usize) -> String {
 
 /// `1 table`, `2 tables`.
 pub(super) fn counted(count: usize, one: &str, more: &str) -> String {
-    if count == 1 { format!("1 {one}") } else { format!("{} {more}", grouped(u64::try_from(count).unwrap_or(u64::MAX))) }
+    if count == 1 {
+        format!("1 {one}")
+    } else {
+        format!("{} {more}", grouped(u64::try_from(count).unwrap_or(u64::MAX)))
+    }
 }
 
 /// `12345` as `12,345`.

@@ -178,9 +178,9 @@ fn integrity(connection: &Connection, soundness: Soundness) -> rusqlite::Result<
 
 /// Nothing where a foreign key itself is wrong, so that SQLite cannot look.
 fn dangling_rows(connection: &Connection) -> rusqlite::Result<Option<u64>> {
-    let counted = connection.prepare("SELECT count(*) FROM pragma_foreign_key_check").and_then(|mut statement| {
-        statement.query_row([], |row| row.get::<_, i64>(0))
-    });
+    let counted = connection
+        .prepare("SELECT count(*) FROM pragma_foreign_key_check")
+        .and_then(|mut statement| statement.query_row([], |row| row.get::<_, i64>(0)));
     match counted {
         Ok(count) => Ok(Some(count.unsigned_abs())),
         Err(error) if is_about_sql(&error) => Ok(None),

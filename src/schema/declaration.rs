@@ -22,13 +22,27 @@ pub(super) struct ColumnClause {
 /// A constraint.
 #[derive(Debug)]
 pub(super) enum Clause {
-    PrimaryKey { name: Option<String>, on_conflict: Option<Conflict>, autoincrement: bool },
-    NotNull { on_conflict: Option<Conflict> },
+    PrimaryKey {
+        name: Option<String>,
+        on_conflict: Option<Conflict>,
+        autoincrement: bool,
+    },
+    NotNull {
+        on_conflict: Option<Conflict>,
+    },
     /// Without columns where it stands in a column's definition.
-    Unique { name: Option<String>, columns: Vec<String>, on_conflict: Option<Conflict> },
+    Unique {
+        name: Option<String>,
+        columns: Vec<String>,
+        on_conflict: Option<Conflict>,
+    },
     Check(Check),
     Generated(Sql),
-    ForeignKey { name: Option<String>, match_name: Option<String>, deferral: Deferral },
+    ForeignKey {
+        name: Option<String>,
+        match_name: Option<String>,
+        deferral: Deferral,
+    },
 }
 
 impl Declaration {
@@ -140,7 +154,8 @@ impl<'s, 't> Cursor<'s, 't> {
 
     /// Steps over these keywords, if all of them are next.
     pub(super) fn eat(&mut self, words: &[&str]) -> bool {
-        let there = words.iter().enumerate().all(|(at, word)| self.tokens.get(self.at + at).is_some_and(|t| t.is(word)));
+        let there =
+            words.iter().enumerate().all(|(at, word)| self.tokens.get(self.at + at).is_some_and(|t| t.is(word)));
         if there {
             self.at += words.len();
         }
@@ -429,7 +444,14 @@ mod tests {
 
     #[test]
     fn what_is_no_table_is_left_alone() {
-        for sql in ["", "CREATE", "CREATE TABLE t", "CREATE TABLE t (", "CREATE TABLE t ()", "CREATE VIRTUAL TABLE t USING m(a)"] {
+        for sql in [
+            "",
+            "CREATE",
+            "CREATE TABLE t",
+            "CREATE TABLE t (",
+            "CREATE TABLE t ()",
+            "CREATE VIRTUAL TABLE t USING m(a)",
+        ] {
             assert!(Declaration::read(sql).is_none(), "{sql}");
         }
     }
@@ -445,7 +467,8 @@ mod tests {
 
     #[test]
     fn an_index_is_cut_into_its_parts() {
-        let index = IndexDeclaration::read("CREATE INDEX i ON t (lower(a, ',') COLLATE nocase DESC, b) WHERE c > 0").unwrap();
+        let index =
+            IndexDeclaration::read("CREATE INDEX i ON t (lower(a, ',') COLLATE nocase DESC, b) WHERE c > 0").unwrap();
         assert_eq!(index.parts.iter().map(Sql::text).collect::<Vec<_>>(), ["lower(a, ',')", "b"]);
         assert_eq!(index.partial.unwrap().text(), "c > 0");
     }

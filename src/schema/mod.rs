@@ -11,8 +11,8 @@ mod token;
 
 pub use inspection::{Detail, Inspection, Object, Reference, Sample, Size, Value};
 pub use model::{
-    Check, Column, Conflict, Deferral, ForeignKey, Generated, Index, IndexColumn, Origin, Owner,
-    PrimaryKey, Schema, Spelling, Sql, Table, TableKind, Trigger, View, ViewColumn,
+    Check, Column, Conflict, Deferral, ForeignKey, Generated, Index, IndexColumn, Origin, Owner, PrimaryKey, Schema,
+    Spelling, Sql, Table, TableKind, Trigger, View, ViewColumn,
 };
 
 pub(crate) use inspection::{detail, measure};

@@ -86,7 +86,9 @@ fn table(
         }
         "shadow" => {
             let is_of = |owner: &&&str| name.strip_prefix(**owner).is_some_and(|rest| rest.starts_with('_'));
-            TableKind::Shadow { of: virtual_tables.iter().filter(is_of).max_by_key(|o| o.len()).map(|o| (*o).to_owned()) }
+            TableKind::Shadow {
+                of: virtual_tables.iter().filter(is_of).max_by_key(|o| o.len()).map(|o| (*o).to_owned()),
+            }
         }
         _ => TableKind::Ordinary,
     };
@@ -209,7 +211,8 @@ fn read_indexes(connection: &Connection, table: &str, texts: &BTreeMap<&str, &st
 }
 
 fn foreign_keys(connection: &Connection, table: &str) -> rusqlite::Result<Vec<ForeignKey>> {
-    const SQL: &str = "SELECT id, \"table\", \"from\", \"to\", on_update, on_delete FROM pragma_foreign_key_list(?1, 'main')
+    const SQL: &str =
+        "SELECT id, \"table\", \"from\", \"to\", on_update, on_delete FROM pragma_foreign_key_list(?1, 'main')
                        ORDER BY id, seq";
     let parts = rows(connection, SQL, table, |row| {
         let id: i64 = row.get(0)?;
@@ -240,9 +243,8 @@ fn fits(declaration: &Declaration, table: &Table) -> bool {
     let keys = all().filter(|clause| matches!(clause, Clause::ForeignKey { .. })).count();
     let same_names = declaration.columns.len() == table.columns.len()
         && declaration.columns.iter().zip(&table.columns).all(|(a, b)| a.name.eq_ignore_ascii_case(&b.name));
-    let generated = |column: &declaration::ColumnClause| {
-        column.clauses.iter().any(|clause| matches!(clause, Clause::Generated(_)))
-    };
+    let generated =
+        |column: &declaration::ColumnClause| column.clauses.iter().any(|clause| matches!(clause, Clause::Generated(_)));
     let same_generated =
         declaration.columns.iter().zip(&table.columns).all(|(a, b)| generated(a) == b.generated.is_some());
     keys == table.foreign_keys.len() && same_names && same_generated
@@ -285,9 +287,11 @@ fn constrain(table: &mut Table, clause: Clause, keys: &mut usize) {
             let is_it = |index: &&mut Index| {
                 index.origin == Origin::Unique
                     && index.columns.len() == columns.len()
-                    && index.columns.iter().zip(&columns).all(|(a, b)| {
-                        a.column.as_deref().is_some_and(|column| column.eq_ignore_ascii_case(b))
-                    })
+                    && index
+                        .columns
+                        .iter()
+                        .zip(&columns)
+                        .all(|(a, b)| a.column.as_deref().is_some_and(|column| column.eq_ignore_ascii_case(b)))
             };
             if let Some(index) = table.indexes.iter_mut().find(is_it) {
                 (index.constraint, index.on_conflict) = (name, on_conflict);

@@ -20,16 +20,16 @@ impl Schema {
             text.push_str(&node(at, entity));
         }
         for relation in &entities.relations {
-            let port = |row: Option<usize>, side: &str| row.map_or_else(String::new, |row| format!(":r{row}:{side}"));
+            let port = |row: Option<usize>, side: &str| row.map_or_else(String::new, |row| format!(":{side}{row}"));
             let tail = if relation.single { "tee" } else { "crow" };
             let head = if relation.mandatory { "teetee" } else { "teeodot" };
             let _ = writeln!(
                 text,
                 "  t{}{} -> t{}{} [arrowtail = {tail}, arrowhead = {head}];",
                 relation.child,
-                port(relation.child_row, "w"),
+                port(relation.child_row, "l"),
                 relation.parent,
-                port(relation.parent_row, "e"),
+                port(relation.parent_row, "r"),
             );
         }
         text.push_str("}\n");
@@ -52,13 +52,16 @@ fn node(at: usize, entity: &Entity) -> String {
     text.push_str("</TD></TR>\n");
     for (row_at, row) in entity.rows.iter().enumerate() {
         let name = escaped(&row.name);
+        // Graphviz takes no empty text.
+        let name = if name.is_empty() { " ".to_owned() } else { name };
         let name = if row.not_null { format!("<B>{name}</B>") } else { name };
-        let name = if row.name.is_empty() { " ".to_owned() } else { name };
+        let marks = row.marks();
+        let marks = if marks.is_empty() { " " } else { &marks };
         let _ = writeln!(
             text,
-            "    <TR><TD ALIGN=\"LEFT\" PORT=\"r{row_at}\"><FONT POINT-SIZE=\"8\">{}</FONT></TD><TD ALIGN=\"LEFT\">{name}</TD><TD ALIGN=\"RIGHT\"><FONT \
-             COLOR=\"#5a6472\">{} </FONT></TD></TR>",
-            row.marks(),
+            "    <TR><TD ALIGN=\"LEFT\" PORT=\"l{row_at}\"><FONT POINT-SIZE=\"8\">{marks}</FONT></TD>\
+             <TD ALIGN=\"LEFT\">{name}</TD>\
+             <TD ALIGN=\"RIGHT\" PORT=\"r{row_at}\"><FONT COLOR=\"#5a6472\">{} </FONT></TD></TR>",
             escaped(&row.declared_type)
         );
     }

@@ -94,7 +94,13 @@ impl Layers {
         let mut items: Vec<Item> = heights
             .iter()
             .enumerate()
-            .map(|(at, height)| Item { node: Some(at), height: *height, next: Vec::new(), previous: Vec::new(), y: 0.0 })
+            .map(|(at, height)| Item {
+                node: Some(at),
+                height: *height,
+                next: Vec::new(),
+                previous: Vec::new(),
+                y: 0.0,
+            })
             .collect();
         let mut layers: Vec<Vec<usize>> = vec![Vec::new(); count];
         for (at, layer) in layer_of.iter().enumerate() {
@@ -168,9 +174,10 @@ impl Layers {
                 return place as f64;
             }
             // The height inside a box decides between lines of one box.
-            let sum: f64 = joined.iter().map(|(other, _, port)| {
-                places[*other] as f64 + port / (self.items[*other].height + 1.0)
-            }).sum();
+            let sum: f64 = joined
+                .iter()
+                .map(|(other, _, port)| places[*other] as f64 + port / (self.items[*other].height + 1.0))
+                .sum();
             sum / joined.len() as f64
         };
         let mut keyed: Vec<(f64, usize)> =
@@ -248,7 +255,8 @@ fn assign(heights: &[f64], lines: &[Line], highest: f64, gap: f64) -> Vec<usize>
     let rank = |at: usize, earliest: usize| (earliest, usize::MAX - depths[at], at);
     ready.extend((0..count).filter(|at| waiting[*at] == 0).map(|at| rank(at, 0)));
     while let Some((earliest, _, at)) = ready.pop_first() {
-        let room = |layer: &usize| filled.get(*layer).is_none_or(|filled| *filled == 0.0 || filled + heights[at] <= highest);
+        let room =
+            |layer: &usize| filled.get(*layer).is_none_or(|filled| *filled == 0.0 || filled + heights[at] <= highest);
         let layer = (earliest..).find(room).unwrap_or(earliest);
         if filled.len() <= layer {
             filled.resize(layer + 1, 0.0);

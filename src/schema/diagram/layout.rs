@@ -65,7 +65,17 @@ pub(super) fn lay_out(task: &Task) -> Layout {
             parts.push((members, layout));
         }
     }
-    pack(task, parts, &alone)
+    parts.sort_by(|(_, a), (_, b)| b.height.total_cmp(&a.height));
+    // The groups have their places; how wide the page is, the whole decides.
+    let area: f64 = parts.iter().map(|(_, part)| (part.width + APART) * (part.height + APART)).sum::<f64>()
+        + alone.iter().map(|at| (task.sizes[*at].0 + GAP) * (task.sizes[*at].1 + GAP)).sum::<f64>();
+    let waste = |layout: &Layout| {
+        let shape = (layout.width.max(1.0) / layout.height.max(1.0) / SHAPE).ln().abs();
+        (layout.width * layout.height).ln() + 0.6 * shape
+    };
+    let pages = [0.7, 0.85, 1.0, 1.15, 1.3, 1.5, 1.75, 2.0].map(|wider| (area * SHAPE).sqrt() * wider);
+    let tried = pages.into_iter().map(|wide| pack(task, &parts, &alone, wide));
+    tried.min_by(|a, b| waste(a).total_cmp(&waste(b))).unwrap_or_default()
 }
 
 /// The boxes that lines join, each group by itself, the largest first.
@@ -130,7 +140,8 @@ fn length(points: &[(f64, f64)]) -> f64 {
 /// One group in layers that are not higher than this where it can be helped, and how often lines cross.
 #[allow(clippy::cast_precision_loss)] // small numbers
 fn layered(task: &Task, highest: f64) -> (Layout, usize) {
-    let others: Vec<usize> = (0..task.links.len()).filter(|at| task.links[*at].parent != task.links[*at].child).collect();
+    let others: Vec<usize> =
+        (0..task.links.len()).filter(|at| task.links[*at].parent != task.links[*at].child).collect();
     let pairs: Vec<(usize, usize)> = others.iter().map(|at| (task.links[*at].parent, task.links[*at].child)).collect();
     let turned = without_circles(task.sizes.len(), &pairs);
     let lines: Vec<Line> = others
@@ -167,7 +178,8 @@ fn layered(task: &Task, highest: f64) -> (Layout, usize) {
     let mut places = vec![Place::default(); task.sizes.len()];
     let mut track_of = vec![std::collections::BTreeMap::new(); turns.len()];
     for (layer, turns) in turns.iter().enumerate() {
-        let boxes = || layers.layers[layer].iter().filter_map(|item| layers.items[*item].node.map(|node| (*item, node)));
+        let boxes =
+            || layers.layers[layer].iter().filter_map(|item| layers.items[*item].node.map(|node| (*item, node)));
         let width = boxes().map(|(_, node)| task.sizes[node].0).fold(0.0, f64::max);
         for (item, node) in boxes() {
             places[node] = Place { x: left, y: layers.items[item].y, width, height: task.sizes[node].1 };
@@ -201,55 +213,67 @@ fn layered(task: &Task, highest: f64) -> (Layout, usize) {
     (Layout { places, routes, width, height }, crossings)
 }
 
-/// Puts the groups beside each other in rows, and what stands alone in columns below.
-#[allow(clippy::cast_precision_loss)] // small numbers
-fn pack(task: &Task, mut parts: Vec<(Vec<usize>, Layout)>, alone: &[usize]) -> Layout {
-    let area: f64 = parts.iter().map(|(_, part)| (part.width + APART) * (part.height + APART)).sum::<f64>()
-        + alone.iter().map(|at| (task.sizes[*at].0 + GAP) * (task.sizes[*at].1 + GAP)).sum::<f64>();
-    let widest = parts.iter().map(|(_, part)| part.width).fold(0.0, f64::max);
-    let wanted = (area * SHAPE * 1.1).sqrt().max(widest);
+/// Puts the groups, the highest first, and then what stands alone, each as high up as there is room.
+fn pack(task: &Task, parts: &[(Vec<usize>, Layout)], alone: &[usize], wide: f64) -> Layout {
+    let column = alone.iter().map(|at| task.sizes[*at].0).fold(0.0, f64::max);
+    let widest = parts.iter().map(|(_, part)| part.width).fold(column, f64::max);
+    let mut shelf = Shelf { wide: wide.max(widest), taken: Vec::new() };
     let mut whole = Layout {
         places: vec![Place::default(); task.sizes.len()],
         routes: vec![Route::default(); task.links.len()],
         ..Layout::default()
     };
-    parts.sort_by(|(_, a), (_, b)| b.height.total_cmp(&a.height));
-    let (mut x, mut y, mut row) = (0.0, 0.0, 0.0_f64);
     for (members, part) in parts {
-        if x > 0.0 && x + part.width > wanted {
-            (x, y, row) = (0.0, y + row + APART, 0.0);
-        }
+        let (x, y) = shelf.put(part.width, part.height, APART);
         for (at, place) in members.iter().zip(&part.places) {
             whole.places[*at] = Place { x: place.x + x, y: place.y + y, ..*place };
         }
-        for ((at, _), route) in links_of(task, &members).zip(&part.routes) {
+        for ((at, _), route) in links_of(task, members).zip(&part.routes) {
             let points = route.points.iter().map(|point| (point.0 + x, point.1 + y)).collect();
             whole.routes[at] = Route { points, turned: route.turned };
         }
-        whole.width = whole.width.max(x + part.width);
-        x += part.width + APART;
-        row = row.max(part.height);
     }
-    whole.height = y + row;
-    if alone.is_empty() {
-        return whole;
-    }
-    let top = if whole.height > 0.0 { whole.height + APART } else { 0.0 };
-    let column = alone.iter().map(|at| task.sizes[*at].0).fold(0.0, f64::max);
-    let widest = wanted.max(whole.width);
-    let mut count = 1;
-    while count < alone.len() && (column + GAP) * (count + 1) as f64 - GAP <= widest {
-        count += 1;
-    }
-    let mut bottoms = vec![top; count];
     for at in alone {
-        // The first of the shortest.
-        let shortest = (0..count).fold(0, |best, next| if bottoms[next] < bottoms[best] { next } else { best });
-        let (x, height) = ((column + GAP) * shortest as f64, task.sizes[*at].1);
-        whole.places[*at] = Place { x, y: bottoms[shortest], width: column, height };
-        bottoms[shortest] += height + GAP;
-        whole.width = whole.width.max(x + column);
-        whole.height = whole.height.max(bottoms[shortest] - GAP);
+        let height = task.sizes[*at].1;
+        let (x, y) = shelf.put(column, height, GAP);
+        whole.places[*at] = Place { x, y, width: column, height };
     }
+    whole.width = shelf.taken.iter().map(|place| place.x + place.width).fold(0.0, f64::max);
+    whole.height = shelf.taken.iter().map(|place| place.y + place.height).fold(0.0, f64::max);
     whole
+}
+
+/// What is put into a page of this width, from the top.
+struct Shelf {
+    wide: f64,
+    taken: Vec<Place>,
+}
+
+impl Shelf {
+    /// The highest place that is free with this much room around it, and of these the one furthest to the left.
+    fn put(&mut self, width: f64, height: f64, apart: f64) -> (f64, f64) {
+        let apart_of = |place: &Place| if place.width > width { APART } else { apart };
+        let lefts = || self.taken.iter().map(|place| place.x + place.width + apart_of(place)).chain([0.0]);
+        let tops = || self.taken.iter().map(|place| place.y + place.height + apart_of(place)).chain([0.0]);
+        let is_free = |x: f64, y: f64| {
+            let clear = |place: &Place| {
+                let apart = apart_of(place) - 0.01;
+                x >= place.x + place.width + apart
+                    || place.x >= x + width + apart
+                    || y >= place.y + place.height + apart
+                    || place.y >= y + height + apart
+            };
+            (x == 0.0 || x + width <= self.wide) && self.taken.iter().all(clear)
+        };
+        let mut best = (0.0, f64::INFINITY);
+        for y in tops() {
+            for x in lefts() {
+                if (y, x) < (best.1, best.0) && is_free(x, y) {
+                    best = (x, y);
+                }
+            }
+        }
+        self.taken.push(Place { x: best.0, y: best.1, width, height });
+        best
+    }
 }

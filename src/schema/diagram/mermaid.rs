@@ -99,5 +99,15 @@ fn typed(name: &str) -> String {
 
 /// Inside double quotes, which Mermaid cannot escape.
 fn quoted(text: &str) -> String {
-    text.chars().map(|c| if c == '"' { '\'' } else if c.is_control() { ' ' } else { c }).collect()
+    text.chars()
+        .map(|c| {
+            if c == '"' {
+                '\''
+            } else if c.is_control() {
+                ' '
+            } else {
+                c
+            }
+        })
+        .collect()
 }

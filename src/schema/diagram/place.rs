@@ -24,7 +24,8 @@ pub(super) fn place(layers: &mut Layers) -> f64 {
     let height_of = |layer: &[usize], offsets: &[f64]| {
         layer.last().zip(offsets.last()).map_or(0.0, |(last, offset)| offset + layers.items[*last].height)
     };
-    let heights: Vec<f64> = layers.layers.iter().zip(&offsets).map(|(layer, offsets)| height_of(layer, offsets)).collect();
+    let heights: Vec<f64> =
+        layers.layers.iter().zip(&offsets).map(|(layer, offsets)| height_of(layer, offsets)).collect();
     let height = heights.iter().copied().fold(0.0, f64::max);
     for ((layer, offsets), own) in layers.layers.iter().zip(&offsets).zip(&heights) {
         for (item, offset) in layer.iter().zip(offsets) {

@@ -19,8 +19,7 @@ const TYPE_AT_MOST: f64 = 130.0;
 const LEGEND: f64 = 30.0;
 
 /// Dark enough to be read in print, and different enough to be followed.
-const COLORS: [&str; 8] =
-    ["#2f5d8a", "#a3482a", "#3f7a45", "#7a4b94", "#8a6a12", "#1f7a7a", "#a0345e", "#55606e"];
+const COLORS: [&str; 8] = ["#2f5d8a", "#a3482a", "#3f7a45", "#7a4b94", "#8a6a12", "#1f7a7a", "#a0345e", "#55606e"];
 
 const STYLE: &str = "\
 text{font-family:'Helvetica Neue',Helvetica,Arial,'Liberation Sans','DejaVu Sans',sans-serif;font-size:12px;fill:#1c2530}\
@@ -93,7 +92,8 @@ impl<'a> Measured<'a> {
 
 fn draw(entities: &Entities, boxes: &[Measured<'_>], layout: &Layout) -> String {
     let legend = !entities.boxes.is_empty();
-    let text = "PK primary key  ·  FK foreign key  ·  U unique  ·  bold: not null  ·  dashed line: the parent may be null";
+    let text =
+        "PK primary key  ·  FK foreign key  ·  U unique  ·  bold: not null  ·  dashed line: there need not be a parent";
     let wide = layout.width.max(width(text, SMALL, false) + 40.0) + 2.0 * MARGIN;
     let high = layout.height + 2.0 * MARGIN + if legend { LEGEND } else { 0.0 };
     let (wide, high) = (wide.ceil(), high.ceil());
@@ -104,8 +104,9 @@ fn draw(entities: &Entities, boxes: &[Measured<'_>], layout: &Layout) -> String 
         counted(entities.boxes.len(), "table or view", "tables and views"),
         counted(entities.relations.len(), "foreign key", "foreign keys"),
     );
+    let colors = colors(entities);
     for (relation, route) in entities.relations.iter().zip(&layout.routes) {
-        svg.push_str(&line(entities, relation, route, layout));
+        svg.push_str(&line(entities, relation, route, layout, colors[relation.parent]));
     }
     for (measured, place) in boxes.iter().zip(&layout.places) {
         svg.push_str(&table(measured, place));
@@ -139,7 +140,8 @@ fn table(measured: &Measured<'_>, place: &Place) -> String {
     );
     let right = wide - PADDING;
     if let Some(note) = &entity.note {
-        let _ = writeln!(svg, "<text class=\"i\" x=\"{right:.1}\" y=\"17.5\" text-anchor=\"end\">{}</text>", escaped(note));
+        let _ =
+            writeln!(svg, "<text class=\"i\" x=\"{right:.1}\" y=\"17.5\" text-anchor=\"end\">{}</text>", escaped(note));
     }
     for (at, row) in entity.rows.iter().enumerate() {
         let top = HEADER + ROW * at as f64;
@@ -168,9 +170,21 @@ fn table(measured: &Measured<'_>, place: &Place) -> String {
     svg
 }
 
-/// A line with its ends; all that go to one parent have one colour.
-fn line(entities: &Entities, relation: &Relation, route: &Route, layout: &Layout) -> String {
-    let color = COLORS[relation.parent % COLORS.len()];
+/// All lines to one parent have one colour; the parents with the most have colours of their own.
+fn colors(entities: &Entities) -> Vec<&'static str> {
+    let mut counts = vec![0_usize; entities.boxes.len()];
+    entities.relations.iter().for_each(|relation| counts[relation.parent] += 1);
+    let mut ranked: Vec<usize> = (0..counts.len()).collect();
+    ranked.sort_by_key(|at| usize::MAX - counts[*at]);
+    let mut colors = vec![COLORS[0]; counts.len()];
+    for (rank, at) in ranked.into_iter().enumerate() {
+        colors[at] = COLORS[rank % COLORS.len()];
+    }
+    colors
+}
+
+/// A line with its ends.
+fn line(entities: &Entities, relation: &Relation, route: &Route, layout: &Layout, color: &str) -> String {
     let points = if route.points.is_empty() { around(relation, layout) } else { route.points.clone() };
     let (Some(first), Some(last)) = (points.first(), points.last()) else { return String::new() };
     let looped = route.points.is_empty();
