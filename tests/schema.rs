@@ -30,13 +30,14 @@ fn own(mut schema: Schema) -> Schema {
     schema
 }
 
-/// A schema's script, run on an empty file, gives the schema again. `migrator` brings what the app registers.
+/// A schema's script, run on an empty file, gives the schema again. `prepare` brings what the app registers.
 #[track_caller]
-pub fn is_made_again_by_its_script(migrator: &Migrator, db: &Path) {
+pub fn is_made_again_by_its_script(migrator: &Migrator, db: &Path, prepare: impl Fn(&Connection)) {
     let schema = own(migrator.at(db).schema().unwrap());
     let folder = tempfile::tempdir().unwrap();
     let copy = folder.path().join("copy.db");
     let connection = Connection::open(&copy).unwrap();
+    prepare(&connection);
     connection.execute_batch(&schema.script()).unwrap();
     drop(connection);
     let again = own(migrator.at(&copy).schema().unwrap());
@@ -52,10 +53,10 @@ pub fn is_made_again_by_its_script(migrator: &Migrator, db: &Path) {
 fn the_script_of_a_schema_makes_it_again() {
     let project = Project::new();
     Migrator::new(&NOTEBOOK).at(project.db()).migrate().unwrap();
-    is_made_again_by_its_script(&migrator(), &project.db());
+    is_made_again_by_its_script(&migrator(), &project.db(), |_| {});
     let nasty = Project::new();
     nasty.sql(NASTY);
-    is_made_again_by_its_script(&migrator(), &nasty.db());
+    is_made_again_by_its_script(&migrator(), &nasty.db(), |_| {});
     let tables = migrator().at(project.db()).schema().unwrap();
     assert_eq!(tables.table("lifeboat_ledger").unwrap().owner, Owner::Lifeboat);
     assert_eq!(tables.table("refinery_schema_history").unwrap().owner, Owner::Lifeboat);
@@ -243,15 +244,14 @@ fn what_is_seen_is_of_one_moment_while_another_connection_writes() {
                 writer.execute_batch("BEGIN; INSERT INTO a VALUES (1); INSERT INTO b VALUES (1); COMMIT;").unwrap();
             }
         });
-        let mut seen = 0;
-        for _ in 0..30 {
+        let mut seen = std::collections::BTreeSet::new();
+        while seen.len() < 20 {
             let inspection = migrator().at(project.db()).inspect().unwrap();
             assert_eq!(inspection.size("a").rows, inspection.size("b").rows);
-            seen = inspection.size("a").rows.unwrap();
+            seen.insert(inspection.size("a").rows.unwrap());
             migrator().at(project.db()).stats(Soundness::Quick).unwrap();
         }
         stop.store(true, Ordering::Relaxed);
-        assert!(seen > 0, "the writer wrote");
     });
 }
 

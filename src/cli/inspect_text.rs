@@ -10,6 +10,8 @@ use lifeboat::schema::{
     Trigger, Value, View,
 };
 
+use unicode_width::UnicodeWidthStr;
+
 use super::screen::{ERROR, FAINT, Screen, WARNING, harmless};
 use super::table::{Cell, Set, Table, counted, grouped, screen_width, shortened};
 
@@ -106,20 +108,21 @@ fn kind(table: &SchemaTable) -> String {
         (TableKind::Virtual { module, .. }, _) => module.clone(),
         (TableKind::Shadow { .. }, _) => "shadow".to_owned(),
         (_, Owner::Sqlite) => "SQLite's".to_owned(),
-        (_, Owner::Lifeboat) => "migrations".to_owned(),
+        (_, Owner::Lifeboat) => "history".to_owned(),
         _ => String::new(),
     }
 }
 
 /// One line about a table or view.
 pub(super) fn headline(detail: &Detail) -> String {
-    match &detail.object {
-        Object::Table(table) => table_headline(table, detail.size),
-        Object::View(view) => view_headline(view, detail.size.rows),
-    }
+    let what = match &detail.object {
+        Object::Table(table) => what_table(table, detail.size),
+        Object::View(view) => what_view(view, detail.size.rows),
+    };
+    format!("{}: {what}", detail.object.name())
 }
 
-fn table_headline(table: &SchemaTable, size: Size) -> String {
+fn what_table(table: &SchemaTable, size: Size) -> String {
     let mut parts = vec![rows_in_words(size.rows)];
     parts.extend(size.bytes.map(mebibytes));
     parts.extend(size.index_bytes.filter(|bytes| *bytes > 0).map(|bytes| format!("indexes {}", mebibytes(bytes))));
@@ -138,14 +141,14 @@ fn table_headline(table: &SchemaTable, size: Size) -> String {
             parts.push(word.to_owned());
         }
     }
-    format!("{}: {}", table.name, parts.join(", "))
+    parts.join(", ")
 }
 
-fn view_headline(view: &View, rows: Option<u64>) -> String {
+fn what_view(view: &View, rows: Option<u64>) -> String {
     match (&view.broken, rows) {
-        (Some(reason), _) => format!("{}: broken view ({reason})", view.name),
-        (None, Some(_)) => format!("{}: view, {}", view.name, rows_in_words(rows)),
-        (None, None) => format!("{}: view", view.name),
+        (Some(reason), _) => format!("broken view ({reason})"),
+        (None, Some(_)) => format!("view, {}", rows_in_words(rows)),
+        (None, None) => "view".to_owned(),
     }
 }
 
@@ -185,15 +188,14 @@ fn action(on: &str, action: &str) -> String {
     if action == "NO ACTION" { String::new() } else { format!("  on {on} {}", action.to_lowercase()) }
 }
 
-fn title(text: &str) -> String {
-    let text = harmless(text, false);
-    let (name, rest) = text.split_at(text.rfind(": ").unwrap_or(text.len()));
-    let room = screen_width().saturating_sub(rest.chars().count()).max(20);
-    format!("{TITLE}{}{TITLE:#}{rest}\n", shortened(name, room))
+fn title(name: &str, what: &str) -> String {
+    let (name, what) = (harmless(name, false), harmless(what, false));
+    let room = screen_width().saturating_sub(what.width() + 2).max(20);
+    format!("{TITLE}{}{TITLE:#}: {what}\n", shortened(&name, room))
 }
 
 fn of_table(table: &SchemaTable, size: Size, references: &[String], triggers: &[&Trigger]) -> String {
-    let mut text = title(&table_headline(table, size));
+    let mut text = title(&table.name, &what_table(table, size));
     if let Some(reason) = &table.broken {
         let _ = writeln!(text, "  {ERROR}broken:{ERROR:#} {}", harmless(reason, false));
     }
@@ -320,7 +322,7 @@ fn notes(table: &SchemaTable, column: &Column) -> String {
 }
 
 fn of_view(view: &View, rows: Option<u64>, triggers: &[&Trigger]) -> String {
-    let mut text = title(&view_headline(view, rows));
+    let mut text = title(&view.name, &what_view(view, rows));
     let mut columns = Table::new(&[("column", Set::Left), ("type", Set::Left)]);
     for column in &view.columns {
         let declared_type = column.declared_type.as_ref().map_or_else(String::new, |name| in_one_line(name.text()));

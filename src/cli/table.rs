@@ -50,6 +50,8 @@ pub(super) struct Table {
     rows: Vec<Vec<Cell>>,
 }
 
+/// As long as a column is wider than this, the first one stays as it is.
+const ENOUGH: usize = 14;
 /// Between two columns.
 const BETWEEN: usize = 2;
 /// No column that holds more becomes narrower.
@@ -117,15 +119,16 @@ impl Table {
     }
 }
 
-/// Takes from the widest until all fit.
+/// Takes from the widest until all fit; from the first, which names the rest, only when the others are narrow.
 fn fitted(mut widths: Vec<usize>, room: usize) -> Vec<usize> {
     let gaps = BETWEEN * widths.len().saturating_sub(1);
     while widths.iter().sum::<usize>() + gaps > room {
-        // The last of the widest: what stands further to the right matters less.
-        let Some(widest) = widths.iter_mut().max() else { break };
-        if *widest <= NARROWEST {
-            break;
-        }
+        let others = widths.iter_mut().skip(1).max().filter(|widest| **widest > ENOUGH);
+        let Some(widest) = others else { break };
+        *widest -= 1;
+    }
+    while widths.iter().sum::<usize>() + gaps > room {
+        let Some(widest) = widths.iter_mut().max().filter(|widest| **widest > NARROWEST) else { break };
         *widest -= 1;
     }
     widths
@@ -163,7 +166,7 @@ pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -197,7 +200,7 @@ mod tests {
         let mut table = Table::new(&[("name", Set::Left), ("rows", Set::Right), ("", Set::Left)]);
         table.add([Cell::new("a"), Cell::new("12,345"), Cell::new("")]);
         table.add([Cell::new("日本語のとても長い名前のテーブル"), Cell::new("1"), Cell::new("")]);
-        assert_eq!(table.text(2, 24), "  name             rows\n  a              12,345\n  日本語のとて…       1\n");
+        assert_eq!(table.text(2, 24), "  name              rows\n  a               12,345\n  日本語のとて…        1\n");
         assert!(table.text(2, 24).lines().all(|line| line.width() <= 24));
     }
 

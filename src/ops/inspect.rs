@@ -4,13 +4,16 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::launch::Launch;
+use super::launch::{Launch, telling_the_wait};
 use super::near::not_found;
 use crate::engine::Settings;
 use crate::error::{Problem, Result};
 use crate::file::{DatabasePath, Purpose, sqlite_problem};
 use crate::migration::LEDGER_TABLE;
 use crate::schema::{self, Detail, Inspection, Object, Schema};
+
+/// Virtual-machine instructions between two looks whether the caller cancelled: counting rows may take long.
+const INSTRUCTIONS: i32 = 20_000;
 
 /// Looks at a file inside one read transaction, so that all that is seen is of one moment.
 pub(super) fn in_one_moment<T>(
@@ -23,14 +26,15 @@ pub(super) fn in_one_moment<T>(
     }
     let path = database.real();
     let settings = launch.settings;
-    let mut connection = settings.connector.open(path, Purpose::Read, settings.wait)?;
-    let failed = |error| sqlite_problem(path, "read", &error);
-    let token = settings.cancel.clone();
-    // Counting rows may take long.
-    const INSTRUCTIONS: i32 = 20_000;
-    connection.progress_handler(INSTRUCTIONS, Some(move || token.is_cancelled())).map_err(failed)?;
-    connection.execute_batch("BEGIN").map_err(failed)?;
-    Ok(look(&connection, path)?)
+    let seen = telling_the_wait(|| {
+        let mut connection = settings.connector.open(path, Purpose::Read, settings.wait)?;
+        let failed = |error| sqlite_problem(path, "read", &error);
+        let token = settings.cancel.clone();
+        connection.progress_handler(INSTRUCTIONS, Some(move || token.is_cancelled())).map_err(failed)?;
+        connection.execute_batch("BEGIN").map_err(failed)?;
+        look(&connection, path)
+    });
+    Ok(seen?)
 }
 
 /// The schema alone.

@@ -330,7 +330,7 @@ enum Planned {
 }
 
 /// Where SQLite itself waited for a lock, it does not say for how long.
-fn telling_the_wait<T>(look: impl FnOnce() -> Result<T, Problem>) -> Result<T, Problem> {
+pub(super) fn telling_the_wait<T>(look: impl FnOnce() -> Result<T, Problem>) -> Result<T, Problem> {
     let started = Instant::now();
     look().map_err(|problem| match problem {
         Problem::Locked { path, lock, holder, waited: Duration::ZERO } => {

@@ -288,7 +288,7 @@ fn count(connection: &Connection, table: &str) -> rusqlite::Result<Option<u64>> 
 fn sample(connection: &Connection, table: &str, rows: usize) -> rusqlite::Result<Option<Sample>> {
     let asked = connection.prepare(&format!("SELECT * FROM main.{} LIMIT ?1", in_quotes(table)));
     let Some(mut statement) = unless_about_sql(asked)? else { return Ok(None) };
-    let columns: Vec<String> = statement.column_names().into_iter().map(ToOwned::to_owned).collect();
+    let columns: Vec<String> = statement.column_names().map(ToOwned::to_owned).collect();
     let limit = i64::try_from(rows).unwrap_or(i64::MAX);
     let rows = statement
         .query_map([limit], |row| (0..columns.len()).map(|at| row.get_ref(at).map(Value::of)).collect())

@@ -63,6 +63,8 @@ fn is_made(table: &Table) -> bool {
 
 /// Each after those that it needs; a circle is cut where it is entered.
 fn in_order(count: usize, needs: impl Fn(usize) -> Vec<usize>) -> Vec<usize> {
+    // The last is taken first.
+    let needs = |at: usize| needs(at).into_iter().rev().collect::<Vec<_>>();
     let mut order = Vec::with_capacity(count);
     let mut seen = vec![false; count];
     for start in 0..count {

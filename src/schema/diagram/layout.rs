@@ -198,10 +198,11 @@ fn layered(task: &Task, highest: f64) -> (Layout, usize) {
             let (from, to) = (places[line.left], places[line.right]);
             let mut points = vec![(from.x + from.width, end_of(bundle, 0))];
             let last = layer_of(line.right);
-            for layer in bundle.first_layer..last {
-                let next = layer + 1 - bundle.first_layer;
-                let goal = if layer + 1 == last { y(line.right, line.right_port) } else { end_of(bundle, next) };
-                let x = track_of[layer][&at];
+            let passed = &track_of[bundle.first_layer..last];
+            for (step, tracks) in passed.iter().enumerate() {
+                let goal =
+                    if step + 1 == passed.len() { y(line.right, line.right_port) } else { end_of(bundle, step + 1) };
+                let x = tracks[&at];
                 points.push((x, points[points.len() - 1].1));
                 points.push((x, goal));
             }
