@@ -251,27 +251,27 @@ struct Shelf {
 }
 
 impl Shelf {
-    /// The highest place that is free with this much room around it, and of these the one furthest to the left.
+    /// The highest place below which all is free, and of these the one furthest to the left.
     fn put(&mut self, width: f64, height: f64, apart: f64) -> (f64, f64) {
         let apart_of = |place: &Place| if place.width > width { APART } else { apart };
-        let lefts = || self.taken.iter().map(|place| place.x + place.width + apart_of(place)).chain([0.0]);
-        let tops = || self.taken.iter().map(|place| place.y + place.height + apart_of(place)).chain([0.0]);
-        let is_free = |x: f64, y: f64| {
-            let clear = |place: &Place| {
+        let mut lefts: Vec<f64> = self.taken.iter().map(|place| place.x + place.width + apart_of(place)).collect();
+        lefts.push(0.0);
+        lefts.retain(|x| *x == 0.0 || x + width <= self.wide);
+        lefts.sort_by(f64::total_cmp);
+        lefts.dedup();
+        let top = |x: f64| {
+            let beside = |place: &&Place| {
                 let apart = apart_of(place) - 0.01;
-                x >= place.x + place.width + apart
-                    || place.x >= x + width + apart
-                    || y >= place.y + place.height + apart
-                    || place.y >= y + height + apart
+                x < place.x + place.width + apart && place.x < x + width + apart
             };
-            (x == 0.0 || x + width <= self.wide) && self.taken.iter().all(clear)
+            let above = self.taken.iter().filter(beside);
+            above.map(|place| place.y + place.height + apart_of(place)).fold(0.0, f64::max)
         };
         let mut best = (0.0, f64::INFINITY);
-        for y in tops() {
-            for x in lefts() {
-                if (y, x) < (best.1, best.0) && is_free(x, y) {
-                    best = (x, y);
-                }
+        for x in lefts {
+            let y = top(x);
+            if y < best.1 {
+                best = (x, y);
             }
         }
         self.taken.push(Place { x: best.0, y: best.1, width, height });
