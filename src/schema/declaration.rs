@@ -465,6 +465,22 @@ mod tests {
         assert_eq!(trigger("").0, "");
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_fail(parts in proptest::collection::vec(proptest::sample::select(vec![
+            "create", "table", "virtual", "using", "trigger", "on", "when", "begin", "end", "case", "of", "(", ")", ",", ".", ";", "-", "'", "\"", "[",
+            "]", "`", "--", "/*", "*/", "\n", "x'", "constraint", "primary key", "not", "null", "unique", "check", "default", "collate", "references",
+            "deferrable", "initially", "foreign key", "as", "generated", "conflict", "where", "desc", "1e", "é", "\u{1f600}", "name", "autoincrement",
+        ]), 0..40), spaced: bool) {
+            let text = parts.join(if spaced { " " } else { "" });
+            for sql in [text.clone(), format!("CREATE TABLE t ({text})"), format!("CREATE TABLE t (a {text}, b)")] {
+                let _ = Declaration::read(&sql);
+                let _ = (IndexDeclaration::read(&sql).is_some(), behind_name(&sql, "table"), trigger(&sql), module(&sql));
+                let _ = crate::schema::Sql::new(sql).meaning();
+            }
+        }
+    }
+
     #[test]
     fn an_index_is_cut_into_its_parts() {
         let index =
