@@ -13,6 +13,7 @@ mod migration;
 mod migrator;
 mod ops;
 mod report;
+pub mod schema;
 
 pub use backup::{Backup, Defect, Metadata, Pin, Retention, Verified};
 pub use engine::{Atomicity, Check, LedgerText, StepContext};
@@ -22,9 +23,10 @@ pub use migration::{Embedded, Entry, Migration, Migrations, Plan, Prefix};
 pub use migrator::{Database, Environment, Migrator};
 #[cfg(feature = "cli")]
 pub use ops::start_from_example;
-pub use ops::{Created, Status, create};
+pub use ops::{BackupStats, Created, Integrity, Soundness, Stats, Status, create};
 pub use report::{Direction, Outcome, Report, StepReport, StepState};
 pub use rusqlite;
+pub use schema::{Inspection, Schema};
 
 #[doc(hidden)]
 pub mod __private {

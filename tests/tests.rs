@@ -29,5 +29,6 @@ mod readme;
 mod refinery;
 mod retention;
 mod rotation;
+mod schema;
 mod support;
 mod surrounding_properties;

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
-use lifeboat::Atomicity;
+use lifeboat::{Atomicity, Soundness};
 
-use super::value::{self, Color};
+use super::value::{self, Color, Diagram};
 
 /// Migrates the SQLite file of a desktop app, and brings the old state back when anything goes wrong.
 #[derive(Debug, Parser)]
@@ -101,6 +101,12 @@ pub(super) enum Command {
     /// Writes the next migration file and its down script
     #[command(visible_aliases = ["new", "add"])]
     Create(Create),
+    /// Shows what a database holds: tables, columns, keys, indexes, rows, bytes; touches nothing
+    ///
+    /// Works on any SQLite file, backup or snapshot, also on one that is being written: all that is shown is of one moment.
+    Inspect(Inspect),
+    /// Shows a database at a glance: sizes, pages, settings, backups; touches nothing
+    Stats(Stats),
     /// Undoes a run that was cut off between its transactions, or says what stands in the way
     Recover(Recover),
     /// Takes, lists, verifies and prunes the automatic backups
@@ -178,6 +184,42 @@ pub(super) struct Status {
     /// Ends with 3 if anything is pending, divergent, missing, newer or interrupted
     #[arg(long)]
     pub(super) exit_code: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Inspect {
+    /// Only this table or view
+    pub(super) table: Option<String>,
+    /// Shows its first N rows, long values cut
+    #[arg(long, value_name = "N", requires = "table", value_parser = value::counted)]
+    pub(super) rows: Option<usize>,
+    /// Lists the tables, and no more of them
+    #[arg(long, conflicts_with_all = ["table", "schema", "diagram"])]
+    pub(super) list: bool,
+    /// The schema as SQL that makes it, in an order that runs
+    #[arg(long, conflicts_with_all = ["table", "diagram"])]
+    pub(super) schema: bool,
+    /// A picture of the tables and their foreign keys
+    #[arg(long, value_name = "KIND", conflicts_with = "table", value_parser =
+        PossibleValuesParser::new(value::DIAGRAMS).try_map(|text| value::diagram(&text)))]
+    pub(super) diagram: Option<Diagram>,
+    /// Writes the picture or the schema to a file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["table", "list"])]
+    pub(super) out: Option<PathBuf>,
+    /// Looks at a backup: its file name, or `latest`
+    #[arg(long, value_name = "NAME")]
+    pub(super) backup: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Stats {
+    /// Also sees whether it is sound, and ends with 1 if it is not: `quick`, or `full` [default when given: full]
+    #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "full",
+        value_parser = PossibleValuesParser::new(value::SOUNDNESS).try_map(|text| value::soundness(&text)))]
+    pub(super) integrity: Option<Soundness>,
+    /// Looks at a backup: its file name, or `latest`
+    #[arg(long, value_name = "NAME")]
+    pub(super) backup: Option<String>,
 }
 
 #[derive(Debug, Args)]

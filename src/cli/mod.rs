@@ -10,6 +10,8 @@ mod dotenv;
 mod environment;
 mod exit;
 mod human;
+mod inspect;
+mod inspect_text;
 mod interrupt;
 mod json;
 mod layer;
@@ -22,7 +24,9 @@ mod recover;
 mod run;
 mod screen;
 mod session;
+mod stats;
 mod status;
+mod table;
 mod value;
 
 pub use run::run;

@@ -15,7 +15,7 @@ use super::options::Options;
 use super::screen::Screen;
 use super::session::Session;
 use super::value::{self, Color};
-use super::{backup, create, human, json, migrate, recover, status};
+use super::{backup, create, human, inspect, json, migrate, recover, stats, status};
 
 /// Runs the command line.
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
@@ -95,7 +95,7 @@ fn command(arguments: &Arguments, color: Color) -> Exit {
                     BackupCommand::Prune(args) => !args.dry_run,
                     BackupCommand::List | BackupCommand::Verify(_) => false,
                 },
-                Command::Status(_) | Command::Create(_) => false,
+                Command::Status(_) | Command::Create(_) | Command::Inspect(_) | Command::Stats(_) => false,
             };
             // A compressed backup is decompressed to be looked at.
             let tidies =
@@ -113,6 +113,8 @@ fn command(arguments: &Arguments, color: Color) -> Exit {
         Command::Create(args) => create::create(&session, args),
         Command::Recover(args) => recover::recover(&session, args),
         Command::Backup(args) => backup::backup(&session, &args.what),
+        Command::Inspect(args) => inspect::inspect(&session, args),
+        Command::Stats(args) => stats::stats(&session, args),
     };
     match answer {
         Ok(Answer { text, exit }) => {

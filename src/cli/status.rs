@@ -22,7 +22,7 @@ pub(super) fn status(session: &Session, args: &args::Status) -> Result<Answer, F
     Ok(Answer { text, exit })
 }
 
-fn with_example(session: &Session, error: lifeboat::Error) -> Failure {
+pub(super) fn with_example(session: &Session, error: lifeboat::Error) -> Failure {
     let hint = match (error.problem(), session.options.example()) {
         (Problem::NotFound { .. }, Some(example)) => {
             Some(format!("`lifeboat migrate` makes it, from a copy of `{}`", example.display()))

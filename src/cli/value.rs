@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lifeboat::{Atomicity, Check};
+use lifeboat::{Atomicity, Check, Soundness};
 
 /// When to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,6 +41,34 @@ pub(super) fn check(text: &str) -> Result<Check, String> {
         "full" => Ok(Check::Full),
         "off" => Ok(Check::Off),
         _ => Err(one_of(&["auto", "quick", "full", "off"])),
+    }
+}
+
+/// A kind of picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Diagram {
+    Mermaid,
+    Dot,
+    Svg,
+}
+
+pub(super) const DIAGRAMS: [&str; 3] = ["mermaid", "dot", "svg"];
+pub(super) const SOUNDNESS: [&str; 2] = ["quick", "full"];
+
+pub(super) fn diagram(text: &str) -> Result<Diagram, String> {
+    match text {
+        "mermaid" => Ok(Diagram::Mermaid),
+        "dot" => Ok(Diagram::Dot),
+        "svg" => Ok(Diagram::Svg),
+        _ => Err(one_of(&DIAGRAMS)),
+    }
+}
+
+pub(super) fn soundness(text: &str) -> Result<Soundness, String> {
+    match text {
+        "quick" => Ok(Soundness::Quick),
+        "full" => Ok(Soundness::Full),
+        _ => Err(one_of(&SOUNDNESS)),
     }
 }
 
@@ -85,7 +113,7 @@ pub(super) fn steps(text: &str) -> Result<usize, String> {
     counted(text)
 }
 
-fn counted(text: &str) -> Result<usize, String> {
+pub(super) fn counted(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "it is a whole number from 1".to_owned())
 }
 

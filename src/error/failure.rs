@@ -123,6 +123,8 @@ problems! {
     NoSpace = "no-space" ("`{}` has {} free, and {} are needed", .path.display(), mebibytes(*.available, f64::floor), mebibytes(*.needed, f64::ceil)) { path: PathBuf, available: u64, needed: u64, }
     /// The file was migrated by a newer version of the app.
     Newer = "newer" ("`{}` is newer than this app: it has {}, this app knows up to {newest_known}", .path.display(), names(.migrations)) { path: PathBuf, migrations: Vec<String>, newest_known: String, }
+    /// There is no such table or view, where one is looked at.
+    NoSuchTable = "no-such-table" ("there is no table or view `{table}` in `{}`", .path.display()) { path: PathBuf, table: String, near: Vec<String>, }
     /// A migration was applied with another text or name.
     Divergent = "divergent" ("`{}` has migrations applied with another text than this app has: {}", .path.display(), names(.migrations)) { path: PathBuf, migrations: Vec<String>, }
     /// A migration was applied that the app does not have.

@@ -10,6 +10,11 @@ pub(super) fn hint(problem: &Problem) -> Option<String> {
             format!("near it there is {}", list.join(", "))
         }
         Problem::NotFound { .. } => "check the path; only migrating creates a database".to_owned(),
+        Problem::NoSuchTable { near, .. } if !near.is_empty() => {
+            let list = near.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>();
+            format!("near it there is {}", list.join(", "))
+        }
+        Problem::NoSuchTable { .. } => "`lifeboat inspect` lists what there is".to_owned(),
         Problem::NotAFile { .. } | Problem::Io { .. } => return None,
         Problem::DanglingLink { .. } => "make the target, or remove the link".to_owned(),
         Problem::NotADatabase { .. } => {

@@ -6,8 +6,9 @@ use super::builder::Migrator;
 use crate::backup::{Backup, Verified};
 use crate::error::Result;
 use crate::migration::{Migration, Target};
-use crate::ops::{self, Launch, Status};
+use crate::ops::{self, Launch, Soundness, Stats, Status};
 use crate::report::Report;
+use crate::schema::{Detail, Inspection, Schema};
 
 /// One file of an app.
 ///
@@ -48,6 +49,54 @@ impl Database<'_> {
     /// There is no such file, or it is not a database that can be read.
     pub fn status(&self) -> Result<Status> {
         ops::status(&self.launch(Target::Latest)?)
+    }
+
+    /// What the file holds: tables with their columns, keys, indexes, rows and bytes, views, triggers. All of it is of one
+    /// moment, also while another process writes. Writes nothing, and works on any SQLite file, whatever migrations the
+    /// migrator has. Every row is counted, which takes its time in a large file.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use lifeboat::{Migrations, Migrator};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("any.db");
+    /// # rusqlite::Connection::open(&path)?.execute_batch("CREATE TABLE note (id INTEGER PRIMARY KEY, body TEXT)")?;
+    /// let inspection = Migrator::new(Migrations::none()).at(&path).inspect()?;
+    /// assert_eq!(inspection.schema.tables[0].columns[1].name, "body");
+    /// assert_eq!(inspection.size("note").rows, Some(0));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// There is no such file, or it is not a database that can be read.
+    pub fn inspect(&self) -> Result<Inspection> {
+        ops::inspect(&self.launch(Target::Latest)?)
+    }
+
+    /// One table or view of it, with its first `rows` rows if there shall be some. Names are compared as SQLite does.
+    ///
+    /// # Errors
+    /// As [`inspect`](Self::inspect); and `no-such-table`.
+    pub fn inspect_table(&self, name: &str, rows: Option<usize>) -> Result<Detail> {
+        ops::inspect_table(&self.launch(Target::Latest)?, name, rows)
+    }
+
+    /// The schema alone: nothing is counted. Its [`script`](Schema::script) makes it anew, its
+    /// [`svg`](Schema::svg) is a picture of it.
+    ///
+    /// # Errors
+    /// As [`inspect`](Self::inspect).
+    pub fn schema(&self) -> Result<Schema> {
+        ops::schema(&self.launch(Target::Latest)?)
+    }
+
+    /// The file at a glance: sizes, pages, the numbers in its header, its backups; and whether it is sound, if that is
+    /// asked. Writes nothing, and works on any SQLite file. Every page is read.
+    ///
+    /// # Errors
+    /// As [`inspect`](Self::inspect). Damage that leaves the file readable is no error: [`Stats::integrity`] tells it.
+    pub fn stats(&self, soundness: Soundness) -> Result<Stats> {
+        ops::stats(&self.launch(Target::Latest)?, soundness)
     }
 
     /// Applies all that is pending.

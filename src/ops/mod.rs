@@ -6,22 +6,27 @@ mod create;
 #[cfg(feature = "cli")]
 mod example;
 mod fresh;
+mod inspect;
 mod launch;
 mod near;
 mod outcome;
 mod preview;
 mod recover;
 mod space;
+mod stats;
 mod status;
 
 pub use create::{Created, create};
 #[cfg(feature = "cli")]
 pub use example::start_from_example;
+pub use stats::{BackupStats, Integrity, Soundness, Stats};
 pub use status::Status;
 
 pub(crate) use apply::apply_to;
 pub(crate) use backup::{back_up, backups, prune_backups, verify_backups};
+pub(crate) use inspect::{inspect, inspect_table, schema};
 pub(crate) use launch::{Launch, Looked, Ready};
 pub(crate) use preview::preview;
 pub(crate) use recover::{Way, recover};
+pub(crate) use stats::stats;
 pub(crate) use status::status;

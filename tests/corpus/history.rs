@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use super::plain::{self, Ran};
 use super::rows::{self, Rows};
+use crate::schema::is_made_again_by_its_script;
 use crate::support::{picture, picture_of};
 
 /// What the file has beside the app's own. (Statistics are gathered again for rebuilt tables; plain SQLite loses them.)
@@ -55,6 +56,7 @@ impl History {
         let db = place.path().join("app.db");
         let report = self.migrator(&folder).at(&db).migrate().unwrap();
         assert_eq!((report.outcome, report.results.len()), (Outcome::Created, self.files));
+        is_made_again_by_its_script(&self.migrator(&folder), &db, |copy| plain::app_functions(copy).unwrap());
         assert_eq!(schema_of(&Connection::open(&db).unwrap()), final_schema(&folder));
     }
 
