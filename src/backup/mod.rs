@@ -19,4 +19,4 @@ pub(crate) use folder::Backups;
 pub(crate) use restore::{Original, put_back};
 pub(crate) use rotate::{Rules, Said, pin};
 pub(crate) use runs::RunLine;
-pub(crate) use take::{Copying, INTERRUPTED, MANUAL, MIGRATE, Taken};
+pub(crate) use take::{Copying, Hashing, INTERRUPTED, MANUAL, MIGRATE, Taken};

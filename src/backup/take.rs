@@ -26,6 +26,16 @@ pub(crate) const MANUAL: &str = "manual";
 /// What a run that was cut off had left, taken before it is undone.
 pub(crate) const INTERRUPTED: &str = "interrupted";
 
+/// Whether a copy is to be known by its hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hashing {
+    /// However long reading it takes: it is the only way back.
+    Always,
+    /// Unless the copy took no time, and is not read for its check either.
+    Usually,
+    Never,
+}
+
 /// How a copy is to be taken.
 pub(crate) struct Copying<'a> {
     pub(crate) connector: &'a Connector,
@@ -45,8 +55,7 @@ pub(crate) struct Copying<'a> {
     pub(crate) amend: Option<&'static str>,
     /// Whether damage in the copy refuses it, or is what the copy is kept for.
     pub(crate) refuse_damage: bool,
-    /// Whether the copy must be known by its hash, however long reading it takes.
-    pub(crate) hashed: bool,
+    pub(crate) hashing: Hashing,
 }
 
 impl Copying<'_> {
@@ -117,8 +126,8 @@ impl Backups {
         settle_header(partial).map_err(|source| io_problem(partial, "sync", source))?;
         let (size, hash) = match raw {
             Some(Raw::Hashed(hash)) => (bytes, Some(hash)),
-            // In constant time, as it was copied, unless it is read anyway.
-            Some(Raw::Shared) if !copying.hashed && copying.depth == Depth::Schema => (bytes, None),
+            _ if copying.hashing == Hashing::Never => (bytes, None),
+            Some(Raw::Unread) if copying.hashing == Hashing::Usually && copying.depth == Depth::Schema => (bytes, None),
             _ => {
                 let hashed = content_hash(partial, |_| copying.go_on());
                 let (size, hash) = hashed.map_err(|source| copying.io_problem(partial, "read", source))?;
@@ -239,12 +248,13 @@ impl Backups {
             }
             copying.go_on()
         };
-        let copied = copy_raw(copying.database.real(), target, bytes, &mut progress).and_then(|copied| {
-            if copied.is_some() {
-                copying.emitter.emit(Event::BackupProgress { done: bytes, total: bytes });
-            }
-            copying.go_on().map(|()| copied)
-        });
+        let copied = copy_raw(copying.database.real(), target, bytes, copying.hashing != Hashing::Never, &mut progress)
+            .and_then(|copied| {
+                if copied.is_some() {
+                    copying.emitter.emit(Event::BackupProgress { done: bytes, total: bytes });
+                }
+                copying.go_on().map(|()| copied)
+            });
         copied.map_err(|source| match source.kind() {
             std::io::ErrorKind::StorageFull => self.no_space(bytes),
             _ => copying.io_problem(copying.database.real(), "copy", source),

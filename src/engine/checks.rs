@@ -9,6 +9,7 @@ use super::policy::Rules;
 use super::settings::{Check, Settings};
 use super::step::{plain_rules, said};
 use super::watch::{Touched, Watch};
+use crate::backup::Hashing;
 use crate::error::Problem;
 use crate::event::Event;
 use crate::file::{Depth, Findings, examine, sqlite_problem};
@@ -17,7 +18,7 @@ const MIB: u64 = 1024 * 1024;
 /// Up to here `Check::Auto` looks at all.
 const ALL_UP_TO: u64 = 128 * MIB;
 /// Up to here it looks at the tables that were written.
-const TABLES_UP_TO: u64 = 1024 * MIB;
+const TABLES_UP_TO: u64 = 512 * MIB;
 
 /// What is looked at in a copy of `bytes`.
 pub(crate) fn copy_depth(check: Check, bytes: u64) -> Depth {
@@ -26,6 +27,15 @@ pub(crate) fn copy_depth(check: Check, bytes: u64) -> Depth {
         Check::Quick => Depth::Quick,
         Check::Auto if bytes <= ALL_UP_TO => Depth::Quick,
         Check::Auto | Check::Off => Depth::Schema,
+    }
+}
+
+/// Whether a copy that is taken for a run is hashed; `split`, if the run can be undone by it alone.
+pub(crate) fn hashing(check: Check, split: bool) -> Hashing {
+    match check {
+        _ if split => Hashing::Always,
+        Check::Off => Hashing::Never,
+        Check::Auto | Check::Quick | Check::Full => Hashing::Usually,
     }
 }
 

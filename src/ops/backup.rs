@@ -6,7 +6,7 @@ use super::launch::{Launch, telling_the_wait};
 use super::near::not_found;
 use super::space::Budget;
 use crate::backup::{Backup, Backups, Copying, MANUAL, Said, Verified, pin};
-use crate::engine::copy_depth;
+use crate::engine::{copy_depth, hashing};
 use crate::error::{Problem, Result};
 use crate::event::Event;
 use crate::file::{DatabasePath, Purpose, size_of, sqlite_problem};
@@ -63,7 +63,7 @@ pub(crate) fn back_up(launch: &Launch<'_>, reason: Option<&str>) -> Result<Backu
         app_version: settings.app_version.clone(),
         amend: None,
         refuse_damage: true,
-        hashed: false,
+        hashing: hashing(settings.check, false),
     };
     let taken = telling_the_wait(|| backups.take(&copying))?;
     if had.contains(&taken.name) {

@@ -15,7 +15,9 @@ use super::outcome::{failed_run, finished, nothing_to_do};
 use super::recover::undo_open_run;
 use super::space::Budget;
 use crate::backup::{Backups, Copying, MIGRATE, Taken};
-use crate::engine::{Before, Run, Session, Settings, begin_immediate, compile, copy_depth, group, is_split, note_all};
+use crate::engine::{
+    Before, Run, Session, Settings, begin_immediate, compile, copy_depth, group, hashing, is_split, note_all,
+};
 use crate::error::{Error, Problem, Result, described};
 use crate::event::Event;
 use crate::file::{
@@ -329,7 +331,7 @@ impl Launch<'_> {
             app_version: settings.app_version.clone(),
             amend: None,
             refuse_damage: true,
-            hashed: split,
+            hashing: hashing(settings.check, split),
         })?;
         let tidied = committed_backups(&session.connection)
             .map_err(|error| sqlite_problem(database.real(), "read", &error))

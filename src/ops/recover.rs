@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::launch::{Launch, refuse_unwritable};
 use super::outcome::finished;
-use crate::backup::{Backups, Copying, INTERRUPTED, Original, put_back};
+use crate::backup::{Backups, Copying, Hashing, INTERRUPTED, Original, put_back};
 use crate::engine::{CLOSE_ALL, Session, Settings, begin_immediate, commit};
 use crate::error::{Error, Problem, Result};
 use crate::event::Event;
@@ -80,7 +80,7 @@ pub(crate) fn keep_what_is_there(
         app_version: settings.app_version.clone(),
         amend: Some(CLOSE_ALL),
         refuse_damage: false,
-        hashed: true,
+        hashing: Hashing::Always,
     });
     let _ = session.connection.execute_batch("ROLLBACK");
     match kept {

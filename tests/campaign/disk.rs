@@ -165,6 +165,15 @@ impl Disk {
                     *length = (*length).max(at + bytes.len());
                     self.changes.push(Change::Write { file, at, bytes: bytes.clone() });
                 }
+                Call::Copy { from, from_at, to, to_at, length } => {
+                    let (Some(from), Some(to)) = (open.get(from), open.get(to)) else { continue };
+                    let (Entry::File(from), Entry::File(file)) = (from.entry, to.entry) else { panic!("a folder") };
+                    let [from_at, at] = [*from_at, *to_at].map(|place| usize::try_from(place).unwrap());
+                    let bytes = self.visible(from)[from_at..from_at + length].to_vec();
+                    let end = lengths.entry(file).or_default();
+                    *end = (*end).max(at + length);
+                    self.changes.push(Change::Write { file, at, bytes });
+                }
                 Call::Truncate { fd, length } => {
                     let Some(Open { entry: Entry::File(file), .. }) = open.get(fd) else { continue };
                     let length = usize::try_from(*length).unwrap();
@@ -202,6 +211,22 @@ impl Disk {
                 Call::Rename { .. } | Call::Link { .. } | Call::Unlink { .. } | Call::MakeFolder { .. } => {}
             }
         }
+    }
+
+    /// What whoever reads a file sees after all changes so far.
+    fn visible(&self, wanted: FileId) -> Vec<u8> {
+        let mut content = self.contents[wanted].clone();
+        for change in &self.changes {
+            match change {
+                Change::Write { file, at, bytes } if *file == wanted => {
+                    content.resize(content.len().max(at + bytes.len()), 0);
+                    content[*at..at + bytes.len()].copy_from_slice(bytes);
+                }
+                Change::Truncate { file, length } if *file == wanted => content.resize(*length, 0),
+                _ => {}
+            }
+        }
+        content
     }
 
     fn name(&mut self, path: &Path, removed: Option<PathBuf>, added: Option<Entry>) {

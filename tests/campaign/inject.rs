@@ -1,6 +1,6 @@
 //! Every system call that touches the data directory: the process killed at it, or the call made to fail.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::Path;
 
@@ -11,10 +11,10 @@ use super::thin::thin;
 use super::verdict;
 
 /// Calls to break at.
-const BROKEN: &str = "openat,read,pread64,write,pwrite64,lseek,ftruncate,fsync,fdatasync,rename,link,unlink,mkdir,\
+const BROKEN: &str = "openat,read,pread64,write,pwrite64,lseek,copy_file_range,ioctl,ftruncate,fsync,fdatasync,rename,link,unlink,mkdir,\
                       fcntl,flock,close,chmod,fchmod,fchown,chown,statx,newfstatat,mmap,munmap,statfs";
 /// Those that neither change a name nor sync anything: a large file makes thousands of them.
-const BULK: [&str; 12] = [
+const BULK: [&str; 13] = [
     "openat",
     "close",
     "read",
@@ -23,6 +23,7 @@ const BULK: [&str; 12] = [
     "pwrite64",
     "lseek",
     "fcntl",
+    "ioctl",
     "statx",
     "newfstatat",
     "mmap",
@@ -89,6 +90,14 @@ fn points_of(case: &Case, data: &Path, workshop: &Path) -> Vec<Point> {
 }
 
 fn read(log: &str, folder: &str) -> Vec<Point> {
+    // The thread that hashes a copy reads as the other one does; a point between two such calls cannot be told by them.
+    let mut threads: HashMap<&str, HashSet<&str>> = HashMap::new();
+    for line in log.lines() {
+        let mut words = line.split_once('(').map_or("", |(head, _)| head).split_whitespace();
+        if let (Some(thread), Some(call)) = (words.next(), words.next_back()) {
+            threads.entry(call).or_default().insert(thread);
+        }
+    }
     // strace counts for each thread.
     let mut counts: HashMap<(&str, &str), usize> = HashMap::new();
     let mut last: HashMap<&str, (String, usize)> = HashMap::new();
@@ -102,7 +111,13 @@ fn read(log: &str, folder: &str) -> Vec<Point> {
         }
         let number = counts.entry((thread, call)).or_default();
         *number += 1;
-        let previous = last.insert(thread, (call.to_owned(), *number));
+        let previous = last.get(thread).cloned();
+        if call == "copy_file_range" {
+            // A signal makes it begin again, so nothing can be changed between it and the next call.
+            last.remove(thread);
+        } else if threads[call].len() == 1 {
+            last.insert(thread, (call.to_owned(), *number));
+        }
         if let Some((_, named)) = rest.split_once(folder) {
             let file = named.split(['>', '"']).next().unwrap_or_default();
             let (arguments, answer) = rest.rsplit_once(") = ").unwrap_or((rest, ""));
@@ -216,6 +231,8 @@ pub fn failures_of(point: &Point) -> Vec<Failure> {
 fn errors_of(point: &Point) -> &'static [&'static str] {
     match point.call.as_str() {
         "write" | "pwrite64" => &["ENOSPC", "EIO", "EINTR"],
+        // The last one says that it cannot be done inside the kernel.
+        "copy_file_range" => &["ENOSPC", "EIO", "EINTR", "EXDEV"],
         "fsync" | "fdatasync" | "ftruncate" => &["EIO", "ENOSPC", "EINTR"],
         "openat" => &["EACCES", "ENOSPC", "EIO", "EINTR", "EMFILE"],
         "rename" | "link" | "mkdir" | "unlink" => &["EACCES", "ENOSPC", "EIO"],

@@ -6,20 +6,58 @@ use std::path::{Path, PathBuf};
 /// A call that succeeded.
 #[derive(Debug, Clone)]
 pub enum Call {
-    Open { path: PathBuf, fd: i32, create: bool, truncate: bool, append: bool },
-    Close { fd: i32 },
-    Write { fd: i32, at: Option<u64>, bytes: Vec<u8> },
-    Seek { fd: i32, to: u64 },
-    Truncate { fd: i32, length: u64 },
-    Sync { fd: i32 },
-    Rename { from: PathBuf, to: PathBuf },
-    Link { from: PathBuf, to: PathBuf },
-    Unlink { path: PathBuf },
-    MakeFolder { path: PathBuf },
+    Open {
+        path: PathBuf,
+        fd: i32,
+        create: bool,
+        truncate: bool,
+        append: bool,
+    },
+    Close {
+        fd: i32,
+    },
+    Write {
+        fd: i32,
+        at: Option<u64>,
+        bytes: Vec<u8>,
+    },
+    /// From one file into another, inside the kernel.
+    Copy {
+        from: i32,
+        from_at: u64,
+        to: i32,
+        to_at: u64,
+        length: usize,
+    },
+    Seek {
+        fd: i32,
+        to: u64,
+    },
+    Truncate {
+        fd: i32,
+        length: u64,
+    },
+    Sync {
+        fd: i32,
+    },
+    Rename {
+        from: PathBuf,
+        to: PathBuf,
+    },
+    Link {
+        from: PathBuf,
+        to: PathBuf,
+    },
+    Unlink {
+        path: PathBuf,
+    },
+    MakeFolder {
+        path: PathBuf,
+    },
 }
 
 /// The calls to record: all that change files or what is durable of them.
-pub const RECORDED: &str = "openat,open,creat,close,lseek,write,pwrite64,ftruncate,fsync,fdatasync,rename,renameat,\
+pub const RECORDED: &str = "openat,open,creat,close,lseek,write,pwrite64,copy_file_range,ftruncate,fsync,fdatasync,rename,renameat,\
                             renameat2,link,linkat,unlink,unlinkat,mkdir,mkdirat";
 
 /// Reads a trace. Panics on a call that it does not understand: a campaign that leaves something out proves nothing.
@@ -77,6 +115,12 @@ fn parse(line: &str) -> Option<Call> {
             bytes.truncate(usize::try_from(result).unwrap());
             assert_eq!(bytes.len() as i64, result, "strace kept the whole of what was written");
             Call::Write { fd: fd(0), at: (name == "pwrite64").then(|| number(3)), bytes }
+        }
+        "copy_file_range" => {
+            // `[0] => [4096]`: the place before the call, and after it.
+            let place = |at: usize| arguments[at].trim_start_matches('[').split(']').next().unwrap().parse().unwrap();
+            let length = usize::try_from(result).unwrap();
+            Call::Copy { from: fd(0), from_at: place(1), to: fd(2), to_at: place(3), length }
         }
         "ftruncate" => Call::Truncate { fd: fd(0), length: number(1) },
         "fsync" | "fdatasync" => Call::Sync { fd: fd(0) },

@@ -8,8 +8,19 @@ use super::scene::{Scene, State, names};
 use crate::child::{Ended, Job, What};
 use crate::support::Project;
 
-const CALLS: &[&str] =
-    &["write", "pwrite64", "fsync", "fdatasync", "rename", "unlink", "ftruncate", "link", "linkat", "openat"];
+const CALLS: &[&str] = &[
+    "write",
+    "pwrite64",
+    "copy_file_range",
+    "fsync",
+    "fdatasync",
+    "rename",
+    "unlink",
+    "ftruncate",
+    "link",
+    "linkat",
+    "openat",
+];
 /// Calls that change something on disk, and may say that they could not.
 const FAILING: &[&str] = &["pwrite64", "fsync", "fdatasync", "unlink", "ftruncate", "rename"];
 
