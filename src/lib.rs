@@ -22,7 +22,7 @@ pub use migration::{Embedded, Entry, Migration, Migrations, Plan, Prefix};
 pub use migrator::{Database, Environment, Migrator};
 #[cfg(feature = "cli")]
 pub use ops::start_from_example;
-pub use ops::{Created, Status, create};
+pub use ops::{Created, RestoreFrom, RestoreOptions, RestoreReport, Snapshot, SnapshotOptions, Status, create};
 pub use report::{Direction, Outcome, Report, StepReport, StepState};
 pub use rusqlite;
 

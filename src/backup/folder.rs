@@ -18,7 +18,8 @@ use crate::file::{DatabasePath, allocate_exclusively, give_same_access, io_probl
 pub struct Metadata {
     /// The version of this document: 1. Fields are only ever added.
     pub format: u32,
-    /// Why it was taken: `migrate`, or `interrupted` for what a run that was cut off had left.
+    /// Why it was taken: `migrate`, `restore` for what a restore replaced, or `interrupted` for what a run that was cut
+    /// off had left.
     pub reason: String,
     /// The file that it is a copy of.
     pub database: String,

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use super::bring::files_of;
 use super::folder::{Backup, Backups, Metadata, metadata_file, rewrite_metadata};
 use super::take::INTERRUPTED;
 use crate::error::Problem;
 use crate::event::{Emitter, Event};
-use crate::file::{io_problem, remove_if_there, settle_again};
+use crate::file::{io_problem, remove_if_there, remove_tree, settle_again};
 
 impl Backups {
     /// After a run that succeeded: keeps the newest `keep`, and `protected`. What an interrupted run had left does not
@@ -65,6 +66,11 @@ impl Backups {
         Ok(())
     }
 
+    /// Removes the copy `name` of a restore that changed nothing.
+    pub(crate) fn take_back(&self, name: &str, emitter: &Emitter) -> Result<(), Problem> {
+        self.remove_where(emitter, |backup, metadata| metadata.run_failed && backup.name() == name)
+    }
+
     /// Notes that the run of a copy succeeded; a copy without metadata stays without.
     pub(crate) fn mark_succeeded(&self, name: &str) -> Result<(), Problem> {
         for backup in self.ours()? {
@@ -103,6 +109,8 @@ fn remove(backup: &Backup, emitter: &Emitter) -> Result<(), Problem> {
     // The copy first: metadata without a copy is a stray file, a copy without metadata would be judged anew.
     remove_if_there(&backup.path).map_err(|source| io_problem(&backup.path, "remove", source))?;
     let _ = remove_if_there(&metadata_file(&backup.path));
+    // What files a restore had replaced, which only goes with the database that they belong to.
+    let _ = remove_tree(&files_of(&backup.path));
     emitter.emit(Event::BackupPruned { path: backup.path.clone() });
     Ok(())
 }

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::Connection;
 use rusqlite::backup::{Backup as Copier, StepResult};
 
+use super::bring::files_of;
 use super::folder::{Backup, Backups, Metadata, metadata_file, write_metadata};
 use super::name::Moment;
 use crate::error::Problem;
@@ -22,6 +23,8 @@ use crate::file::{
 pub(crate) const MIGRATE: &str = "migrate";
 /// What a run that was cut off had left, taken before it is undone.
 pub(crate) const INTERRUPTED: &str = "interrupted";
+/// What a restore takes the place of; until that is done, it counts as the copy of a failed run.
+pub(crate) const RESTORE: &str = "restore";
 
 /// How a copy is to be taken.
 pub(crate) struct Copying<'a> {
@@ -143,7 +146,7 @@ impl Backups {
             size,
             sha256: hash.to_owned(),
             app_version: copying.app_version.clone(),
-            run_failed: copying.reason == MIGRATE,
+            run_failed: [MIGRATE, RESTORE].contains(&copying.reason),
         };
         // Before the copy has its name: no kill leaves a copy of which it is not known why it was taken. For lists and
         // rotation; the copy counts without it.
@@ -187,6 +190,16 @@ impl Backups {
                 let _ = remove_if_there(&entry.path());
             }
         }
+    }
+
+    /// A name for a copy that is not made: what a restore replaces is kept beside it.
+    pub(crate) fn free(&self, now: DateTime<Utc>) -> OsString {
+        let newest = self.all().unwrap_or_default().iter().map(|backup| backup.moment).max();
+        let mut next = self.free_name(now, newest);
+        while files_of(&self.folder.join(&next.0)).exists() {
+            next = self.free_name(now, Some(next.1));
+        }
+        next.0
     }
 
     /// A name that nothing has, not even a link or a folder, which count as no backups.
@@ -247,8 +260,11 @@ impl Backups {
 /// their order. That is never found in a copy taken for a run, which goes when the run has failed.
 fn same_content<'a>(backups: &'a [Backup], reason: &str, size: u64, hash: &str) -> Option<&'a Backup> {
     // Its content as it is now, not as its metadata says: a copy that rotted is none.
+    // One that has files beside it is the way back of a restore that was done before.
     let same = |backup: &Backup| {
-        backup.size == size && content_hash(&backup.path, |_| Ok(())).is_ok_and(|(_, theirs)| theirs == hash)
+        backup.size == size
+            && !files_of(&backup.path).exists()
+            && content_hash(&backup.path, |_| Ok(())).is_ok_and(|(_, theirs)| theirs == hash)
     };
     if reason != INTERRUPTED {
         return backups.last().filter(|newest| same(newest));

@@ -87,6 +87,8 @@ pub(crate) struct Settings {
     pub(crate) app_version: Option<String>,
     pub(crate) clock: Clock,
     pub(crate) backups: Option<PathBuf>,
+    /// Where snapshots and restores cover more than the database.
+    pub(crate) data_dir: Option<PathBuf>,
     pub(crate) keep: usize,
     pub(crate) backup: bool,
 }
@@ -110,6 +112,7 @@ impl Default for Settings {
             app_version: None,
             clock: Arc::new(Utc::now),
             backups: None,
+            data_dir: None,
             keep: 5,
             backup: true,
         }

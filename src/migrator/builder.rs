@@ -39,7 +39,7 @@ pub enum Environment {
 ///
 /// **What is seen to before a commit:** [`check_level`](Self::check_level), [`check`](Self::check).
 ///
-/// **The way back:** [`backups`](Self::backups), [`no_backup`](Self::no_backup).
+/// **The way back:** [`backups`](Self::backups), [`no_backup`](Self::no_backup), [`data_dir`](Self::data_dir).
 ///
 /// **Doing it:** [`open`](Self::open), [`at`](Self::at), [`apply_to`](Self::apply_to).
 ///
@@ -148,6 +148,14 @@ impl Migrator {
     pub fn backups(mut self, folder: impl Into<PathBuf>, keep: usize) -> Self {
         self.settings.backups = Some(folder.into());
         self.keep(keep)
+    }
+
+    /// The data directory, the folder of the database: snapshots and restores then cover every file in it. Without it they
+    /// act on the database alone, so that no home folder is ever copied by mistake.
+    #[must_use]
+    pub fn data_dir(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.settings.data_dir = Some(folder.into());
+        self
     }
 
     /// How many backups are kept: 5 by default, at least 1.

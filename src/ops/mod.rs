@@ -1,25 +1,36 @@
 //! One operation a file: what a caller can ask for. They emit events and never print.
 
 mod apply;
+mod copies;
 mod create;
 #[cfg(feature = "cli")]
 mod example;
+mod finish;
 mod fresh;
 mod launch;
 mod near;
 mod outcome;
+mod place;
+mod prepare;
 mod preview;
 mod recover;
+mod restore;
+mod snapshot;
 mod space;
 mod status;
 
+pub use copies::RestoreFrom;
 pub use create::{Created, create};
 #[cfg(feature = "cli")]
 pub use example::start_from_example;
+pub use restore::{RestoreOptions, RestoreReport};
+pub use snapshot::{Snapshot, SnapshotOptions};
 pub use status::Status;
 
 pub(crate) use apply::apply_to;
 pub(crate) use launch::{Launch, Ready};
 pub(crate) use preview::preview;
 pub(crate) use recover::{Way, recover};
+pub(crate) use restore::restore;
+pub(crate) use snapshot::{delete_snapshot, snapshot, snapshots};
 pub(crate) use status::status;
