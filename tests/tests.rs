@@ -26,5 +26,7 @@ mod properties;
 mod reading;
 mod readme;
 mod refinery;
+mod restore;
 mod rotation;
+mod snapshots;
 mod support;

@@ -96,7 +96,11 @@ impl Bringing<'_> {
         }
         for entry in &waiting.entries {
             match (entry.kind, self.kind(&entry.path)?) {
-                (_, None) | (Kind::Folder, Some(Kind::Folder)) => {}
+                (_, None) => {}
+                // Going back may leave it empty; it is then known to have been there.
+                (Kind::Folder, Some(Kind::Folder)) => {
+                    create_folder(&self.kept.join("files").join(&entry.path)).map_err(failed)?;
+                }
                 (_, Some(Kind::Folder)) => self.keep_folder(&entry.path)?,
                 (_, Some(_)) => self.keep_one(&entry.path, Some(&self.staging.files().join(&entry.path)))?,
             }

@@ -28,5 +28,5 @@ pub(crate) use restore::{Original, put_back, set_journal_mode};
 pub(crate) use runs::RunLine;
 pub(crate) use snapshot::Shot;
 pub(crate) use staging::{Files, Staging, Wanted};
-pub(crate) use swap::{Patience, Witness, swap};
+pub(crate) use swap::{Patience, Witness, make_ready, swap};
 pub(crate) use take::{Copying, INTERRUPTED, MIGRATE, RESTORE, Taken};

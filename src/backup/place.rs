@@ -95,9 +95,12 @@ impl Snapshots {
     /// The snapshot of this name. One that was about to give way to another, when the process was killed, is there under
     /// the name that it had then.
     pub(crate) fn find(&self, name: &str) -> Result<PathBuf, Problem> {
-        let [path, old] = [self.path(name), self.old_one(name)];
-        let there = check_name(name).is_ok().then(|| [path, old].into_iter().find(|path| self.is_one(path)));
-        there.flatten().ok_or_else(|| self.unknown(name))
+        self.is_there(name).ok_or_else(|| self.unknown(name))
+    }
+
+    fn is_there(&self, name: &str) -> Option<PathBuf> {
+        let places = [self.path(name), self.old_one(name)];
+        places.into_iter().find(|path| check_name(name).is_ok() && self.is_one(path))
     }
 
     /// Names the snapshots that there are, the nearest first.
@@ -120,9 +123,7 @@ impl Snapshots {
             let entry = entry.map_err(failed)?;
             let Some(name) = self.name_of(&entry.file_name()) else { continue };
             let name = name.strip_suffix(OLD).unwrap_or(&name);
-            if check_name(name).is_ok()
-                && let Ok(path) = self.find(name)
-            {
+            if let Some(path) = self.is_there(name) {
                 found.insert(name.to_owned(), path);
             }
         }

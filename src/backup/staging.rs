@@ -184,8 +184,8 @@ impl Staging {
             return Err(io_problem(&wanted.root.join(lost), "copy", io::ErrorKind::NotFound.into()));
         }
         let note = || {
-            for path in &files.new {
-                mark(&self.new_names(), path, Kind::File)?;
+            for entry in files.bring.entries.iter().filter(|entry| files.new.contains(&entry.path)) {
+                mark(&self.new_names(), &entry.path, entry.kind)?;
             }
             for entry in files.extra.iter().filter(|_| exact) {
                 mark(&self.gone(), &entry.path, entry.kind)?;

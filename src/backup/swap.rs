@@ -64,6 +64,29 @@ pub(crate) struct Patience<'a> {
     pub(crate) cancel: &'a CancelToken,
 }
 
+/// Sees to the log and the page size of a database before another one's content is put into it; before a witness is called,
+/// to whom an emptied log looks like a write.
+pub(crate) fn make_ready(
+    source: &Connection,
+    target: &Connection,
+    path: &Path,
+    patience: &Patience<'_>,
+) -> Result<(), Problem> {
+    let failed = |error: rusqlite::Error| sqlite_problem(path, "restore", &error);
+    // An empty log first: else a full disk has to hold the restored pages twice.
+    empty_log(target, Duration::from_millis(50));
+    let page_size = |connection: &Connection| connection.query_row("PRAGMA page_size", [], |row| row.get::<_, i64>(0));
+    // The backup API cannot change the page size of a database in WAL mode; the ledger knows what mode to put back.
+    while page_size(target).and_then(|have| Ok(have != page_size(source)?)).map_err(failed)? {
+        match set_journal_mode(target, "delete") {
+            Ok(()) => return Ok(()),
+            Err(error) if is_busy(&error) => patience.wait(path)?,
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    Ok(())
+}
+
 /// Puts the content of `source` into `target`, which has no transaction open. False, with nothing changed, if somebody has
 /// written since the witness was called.
 pub(crate) fn swap(
@@ -75,15 +98,6 @@ pub(crate) fn swap(
     mut progress: impl FnMut(i32, i32),
 ) -> Result<bool, Problem> {
     let failed = |error: rusqlite::Error| sqlite_problem(path, "restore", &error);
-    // An empty log first: else a full disk has to hold the restored pages twice.
-    empty_log(target, Duration::ZERO);
-    let page_size = |connection: &Connection| connection.query_row("PRAGMA page_size", [], |row| row.get::<_, i64>(0));
-    if page_size(target).and_then(|have| Ok(have != page_size(source)?)).map_err(failed)? {
-        // The backup API cannot change the page size of a database in WAL mode; the ledger knows what mode to put back.
-        set_journal_mode(target, "delete").map_err(|error| {
-            if is_busy(&error) { patience.over(path, "database for itself") } else { failed(error) }
-        })?;
-    }
     // Around SQLite's waiting there is ours, which can be cancelled.
     target.busy_timeout(Duration::from_millis(50)).map_err(failed)?;
     let copier = Copier::new(source, target).map_err(failed)?;

@@ -20,7 +20,7 @@ use super::launch::{Launch, refuse_unwritable, run_id};
 use super::place::{Aside, create_from, put_aside};
 use super::prepare::{Prepared, prepare};
 use super::snapshot::Around;
-use crate::backup::{Copying, Patience, RESTORE, RunLine, Staging, Witness, swap};
+use crate::backup::{Copying, Patience, RESTORE, RunLine, Staging, Witness, make_ready, swap};
 use crate::engine::{CLOSE_ALL, Session, begin_immediate, copy_depth};
 use crate::error::{Error, Problem, Result, described};
 use crate::event::Event;
@@ -196,6 +196,10 @@ impl Restore<'_> {
         let failed = |error: rusqlite::Error| Error::from(sqlite_problem(path, "read", &error));
         let journal_mode = session.journal_mode().map_err(failed)?;
         loop {
+            {
+                let source = settings.connector.open(&self.staging.database(), Purpose::Read, settings.wait)?;
+                make_ready(&source, &session.connection, path, &patience)?;
+            }
             let (backup, mut witness) = self.keep(session, record)?;
             let name = backup.as_ref().map_or_else(|| self.free_name(), |backup| backup.name.clone());
             let swapped = self.note(prepared, &name, &journal_mode).and_then(|()| {

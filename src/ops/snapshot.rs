@@ -94,7 +94,7 @@ pub(crate) fn snapshot(launch: &Launch<'_>, name: &str, options: SnapshotOptions
     if around.database.metadata().is_none() {
         return Err(not_found(launch.path).into());
     }
-    let taken = std::fs::symlink_metadata(around.snapshots.path(name)).is_ok();
+    let taken = std::fs::symlink_metadata(around.snapshots.path(name)).is_ok() || around.snapshots.find(name).is_ok();
     if taken && is_example(name) && !options.allow_example {
         return Err(Problem::ReservedName { name: name.to_owned() }.into());
     }
