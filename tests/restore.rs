@@ -180,7 +180,7 @@ fn after_a_restore_to_an_older_schema_the_hint_says_what_migrating_would_do() {
     data.project.write("V2__more", "CREATE TABLE more (x)");
     data.migrator().at(data.db()).migrate().unwrap();
     let report = restore(&data, &named("old"));
-    assert_eq!(report.pending, ["V2__more"]);
+    assert_eq!(report.pending_migrations, ["V2__more"]);
     assert!(report.hint.unwrap().contains("1 migration: `V2__more`"));
     assert_eq!(data.migrator().at(data.db()).migrate().unwrap().results.len(), 1);
 }

@@ -3,11 +3,13 @@
 mod answer;
 mod args;
 mod config;
+mod confirm;
 mod create;
 mod dotenv;
 mod environment;
 mod exit;
 mod human;
+mod human_copies;
 mod interrupt;
 mod json;
 mod layer;
@@ -17,9 +19,11 @@ mod options;
 mod preview;
 mod progress;
 mod recover;
+mod restore;
 mod run;
 mod screen;
 mod session;
+mod snapshot;
 mod status;
 mod value;
 

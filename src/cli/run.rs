@@ -9,13 +9,13 @@ use clap::{CommandFactory, FromArgMatches};
 use lifeboat::Problem;
 
 use super::answer::{Answer, Failure};
-use super::args::{Arguments, Command};
+use super::args::{Arguments, Command, SnapshotCommand};
 use super::exit::Exit;
 use super::options::Options;
 use super::screen::Screen;
 use super::session::Session;
 use super::value::{self, Color};
-use super::{create, human, json, migrate, recover, status};
+use super::{create, human, json, migrate, recover, restore, snapshot, status};
 
 /// Runs the command line.
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
@@ -89,10 +89,11 @@ fn command(arguments: &Arguments, color: Color) -> Exit {
             let screen = Screen::new(options.color, &folder, global.quiet, global.verbose);
             let writes = match &arguments.command {
                 Command::Migrate(args) => !args.dry_run,
-                Command::Recover(_) => true,
+                Command::Recover(_) | Command::Restore(_) => true,
+                Command::Snapshot(args) => !matches!(args.what, Some(SnapshotCommand::List)),
                 Command::Status(_) | Command::Create(_) => false,
             };
-            Session::new(options, screen, global.json, !global.no_progress, writes)
+            Session::new(options, screen, global.json, global.yes, !global.no_progress, writes)
         });
     let session = match session {
         Ok(session) => session,
@@ -104,6 +105,8 @@ fn command(arguments: &Arguments, color: Color) -> Exit {
         Command::Status(args) => status::status(&session, args),
         Command::Create(args) => create::create(&session, args),
         Command::Recover(args) => recover::recover(&session, args),
+        Command::Snapshot(args) => snapshot::snapshot(&session, args),
+        Command::Restore(args) => restore::restore(&session, args),
     };
     match answer {
         Ok(Answer { text, exit }) => {
@@ -140,9 +143,12 @@ fn report(screen: &Screen, session: Option<&Session>, arguments: &Arguments, fai
         if !steps.is_empty() {
             screen.print(&steps);
         }
-        let concerns_file = !matches!(arguments.command, Command::Create(_));
+        if let Some((choices, _)) = &failure.choices {
+            screen.tell(choices.trim_end());
+        }
+        let concerns_file = !failure.is_usage && !matches!(arguments.command, Command::Create(_));
         let database = session.filter(|_| concerns_file).map(|session| session.options.database.as_path());
         screen.tell(&human::failure(screen, database, failure));
     }
-    Exit::of(&failure.error)
+    Exit::of_failure(failure)
 }

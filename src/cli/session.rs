@@ -15,6 +15,8 @@ pub(super) struct Session {
     pub(super) options: Options,
     pub(super) screen: Screen,
     pub(super) json: bool,
+    /// A yes is taken for granted.
+    pub(super) yes: bool,
     pub(super) progress: Arc<Progress>,
     pub(super) cancel: CancelToken,
 }
@@ -24,6 +26,7 @@ impl Session {
         options: Options,
         screen: Screen,
         json: bool,
+        yes: bool,
         shown: bool,
         writes: bool,
     ) -> Result<Self, Failure> {
@@ -35,7 +38,7 @@ impl Session {
             interrupt::listen(&cancel, &progress);
             progress.keep_telling();
         }
-        Ok(Session { options, screen, json, progress, cancel })
+        Ok(Session { options, screen, json, yes, progress, cancel })
     }
 
     /// The migrations of the folder.
@@ -61,6 +64,9 @@ impl Session {
             .on_event(move |event| progress.event(event));
         if let Some(folder) = &options.backups {
             migrator = migrator.backups(folder, options.keep);
+        }
+        if options.covers_data_dir() {
+            migrator = migrator.data_dir(&options.data_dir);
         }
         if let Some(name) = &options.history_table {
             migrator = migrator.history_table(name);

@@ -29,7 +29,7 @@ fn with_example(session: &Session, error: lifeboat::Error) -> Failure {
         }
         _ => None,
     };
-    Failure { error, hint }
+    Failure { hint, ..Failure::from(error) }
 }
 
 fn message(status: &Status) -> String {

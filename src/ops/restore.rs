@@ -26,7 +26,7 @@ use crate::error::{Error, Problem, Result, described};
 use crate::event::Event;
 use crate::file::{DatabasePath, Kind, Purpose, create_folder, size_of, sqlite_problem, write_problem};
 use crate::migration::{OpenRestore, Record, committed_backups, read_record};
-use crate::report::Outcome;
+use crate::report::{Outcome, lossy, lossy_path, lossy_paths};
 
 /// How far [`Database::restore`](crate::Database::restore) goes.
 #[derive(Debug, Clone, Copy, Default)]
@@ -49,23 +49,29 @@ impl RestoreOptions {
 #[non_exhaustive]
 pub struct RestoreReport {
     /// The database.
+    #[serde(serialize_with = "lossy_path")]
     pub database: PathBuf,
     /// The copy that it is now.
+    #[serde(serialize_with = "lossy_path")]
     pub from: PathBuf,
     /// What was there before, as a backup: restoring that undoes this. Nothing, if nothing was there, or nothing that
     /// SQLite could copy.
+    #[serde(serialize_with = "lossy")]
     pub backup: Option<PathBuf>,
     /// Where a damaged file that SQLite could not copy lies now, with its log.
+    #[serde(serialize_with = "lossy")]
     pub aside: Option<PathBuf>,
     /// The newest migration in it.
     pub schema_version: Option<String>,
     /// What migrating would apply.
-    pub pending: Vec<String>,
+    pub pending_migrations: Vec<String>,
     /// How many files of the data directory were brought.
     pub brought_files: usize,
     /// Files that the copy lacks, and that left the data directory. By their paths from there.
+    #[serde(serialize_with = "lossy_paths")]
     pub removed_files: Vec<PathBuf>,
     /// Files that the copy lacks, and that were kept where they are. By their paths from there.
+    #[serde(serialize_with = "lossy_paths")]
     pub kept_files: Vec<PathBuf>,
     /// One sentence for people.
     pub message: String,
@@ -362,7 +368,7 @@ impl Restore<'_> {
             aside: put.aside,
             schema_version: prepared.schema_version,
             hint: prepared.hint,
-            pending: prepared.pending,
+            pending_migrations: prepared.pending,
             brought_files,
             removed_files,
             kept_files,

@@ -14,6 +14,7 @@ use crate::engine::{Session, copy_depth};
 use crate::error::{Problem, Result, described};
 use crate::file::{DatabasePath, Purpose, io_problem, sqlite_problem};
 use crate::migration::{LEDGER_TABLE, Plan, Record, read_record};
+use crate::report::lossy_path;
 
 /// A snapshot, and what is in it.
 #[derive(Debug, Clone, Serialize)]
@@ -23,8 +24,10 @@ pub struct Snapshot {
     /// Its name.
     pub name: String,
     /// The folder, or the file where the database alone was copied.
+    #[serde(serialize_with = "lossy_path")]
     pub path: PathBuf,
     /// The database in it.
+    #[serde(serialize_with = "lossy_path")]
     pub database: PathBuf,
     /// When the database in it was written last, RFC 3339, UTC: when it was taken.
     pub taken_at: Option<String>,
