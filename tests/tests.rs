@@ -20,6 +20,7 @@ mod foreign_code;
 mod foreign_keys;
 mod house;
 mod interrupted;
+mod killed_copies;
 mod launch;
 mod library;
 mod properties;

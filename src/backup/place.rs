@@ -106,7 +106,12 @@ impl Snapshots {
     /// Names the snapshots that there are, the nearest first.
     pub(crate) fn unknown(&self, name: &str) -> Problem {
         let mut known: Vec<String> = self.list().unwrap_or_default().into_iter().map(|(name, _)| name).collect();
-        known.sort_by_cached_key(|known| strsim::damerau_levenshtein(&known.to_lowercase(), &name.to_lowercase()));
+        let wanted = name.to_lowercase();
+        known.sort_by_cached_key(|known| {
+            let known = known.to_lowercase();
+            // Half a name is nearer than another one of its length.
+            (wanted.is_empty() || !known.contains(&wanted), strsim::damerau_levenshtein(&known, &wanted))
+        });
         Problem::NoSuchCopy { what: "snapshot", name: name.to_owned(), known }
     }
 
