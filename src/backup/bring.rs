@@ -7,6 +7,7 @@
 //!   app-2026-01-15T14-30-00.db.files/
 //!     files/                           what files were replaced or left
 //!     new/                             which were not there: empty files of these names
+//!     later/                           what somebody wrote while a restore was cut off, where it has no place above
 //! ```
 //!
 //! Killed at any point of this and begun again, it ends in the same: what is not yet brought still waits, and what was
@@ -99,7 +100,11 @@ impl Bringing<'_> {
                 (_, None) => {}
                 // Going back may leave it empty; it is then known to have been there.
                 (Kind::Folder, Some(Kind::Folder)) => {
-                    create_folder(&self.kept.join("files").join(&entry.path)).map_err(failed)?;
+                    let kept = self.kept.join("files").join(&entry.path);
+                    // Where a file is kept in its place, somebody was killed after the folder had taken it.
+                    if !self.kept_in_the_way(&entry.path).map_err(failed)? {
+                        create_folder(&kept).map_err(failed)?;
+                    }
                 }
                 (_, Some(Kind::Folder)) => self.keep_folder(&entry.path)?,
                 (_, Some(_)) => self.keep_one(&entry.path, Some(&self.staging.files().join(&entry.path)))?,
@@ -110,12 +115,28 @@ impl Bringing<'_> {
             .map_err(failed)
     }
 
+    /// Whether a file is kept where a folder of this path would be.
+    fn kept_in_the_way(&self, path: &Path) -> io::Result<bool> {
+        let files = self.kept.join("files");
+        let mut above = path.ancestors().filter(|path| !path.as_os_str().is_empty()).map(|path| files.join(path));
+        // The path itself may be kept already, as what it is.
+        let own = above.next();
+        let live_is_folder = Kind::at(&self.live(path))? == Some(Kind::Folder);
+        for folder in above.chain(own.filter(|_| live_is_folder)) {
+            if matches!(Kind::at(&folder)?, Some(Kind::File | Kind::Link)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Keeps a file or link that `replacement` takes the place of.
     fn keep_one(&self, path: &Path, replacement: Option<&Path>) -> Result<(), Problem> {
         let live = self.live(path);
         let kind = self.kind(path)?;
         let failed = |source| io_problem(&live, "keep", source);
-        let kept = self.kept.join("files").join(path);
+        let root = if self.kept_in_the_way(path).map_err(failed)? { "later" } else { "files" };
+        let kept = self.kept.join(root).join(path);
         let parent = kept.parent().unwrap_or(&self.kept).to_owned();
         if self.directory.is_database(&live, kind) {
             if Kind::at(&kept).map_err(failed)?.is_some() {

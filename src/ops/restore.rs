@@ -146,19 +146,24 @@ fn look(launch: &Launch<'_>, database: &DatabasePath) -> Result<Live, Problem> {
     if database.metadata().is_none() {
         return Ok(Live::Nothing);
     }
-    let looked = Session::open(settings, database.real()).and_then(|session| {
-        let record = match read_record(&session.connection, database.real(), &settings.history_table) {
-            // What cannot be understood can be replaced.
-            Err(Problem::BadHistory { .. }) => Record::default(),
-            other => other?,
-        };
-        Ok((session, record))
-    });
-    match looked {
-        Ok((session, record)) => Ok(Live::Database(Box::new(session), record)),
-        Err(Problem::NotADatabase { .. } | Problem::Corrupt { .. }) => Ok(Live::Damaged),
-        Err(problem) => Err(problem),
+    // SQLite says of a medium that failed for a moment that the database is malformed; and one that is whole is never put
+    // aside.
+    for _ in 0..3 {
+        let looked = Session::open(settings, database.real()).and_then(|session| {
+            let record = match read_record(&session.connection, database.real(), &settings.history_table) {
+                // What cannot be understood can be replaced.
+                Err(Problem::BadHistory { .. }) => Record::default(),
+                other => other?,
+            };
+            Ok((session, record))
+        });
+        match looked {
+            Ok((session, record)) => return Ok(Live::Database(Box::new(session), record)),
+            Err(Problem::NotADatabase { .. } | Problem::Corrupt { .. }) => {}
+            Err(problem) => return Err(problem),
+        }
     }
+    Ok(Live::Damaged)
 }
 
 struct Restore<'a> {

@@ -11,7 +11,7 @@ use super::cases::Case;
 use super::picture::content;
 
 /// Calls to break at.
-const BROKEN: &str = "openat,read,pread64,write,pwrite64,lseek,ftruncate,fsync,fdatasync,rename,link,unlink,mkdir,\
+pub const BROKEN: &str = "openat,read,pread64,write,pwrite64,lseek,ftruncate,fsync,fdatasync,rename,link,unlink,mkdir,\
                       fcntl,flock,close,chmod,fchmod,fchown,chown,statx,newfstatat,mmap,munmap,statfs";
 
 /// The n-th call of a name.
@@ -46,10 +46,14 @@ fn points_of(case: &Case, data: &Path, workshop: &Path) -> Vec<Point> {
             "--",
         ],
     );
-    let folder = data.to_str().unwrap();
+    numbered(&String::from_utf8_lossy(&fs::read(&log).unwrap()), data.to_str().unwrap())
+}
+
+/// The calls of a trace that name `folder`, or a file in it.
+pub fn numbered(trace: &str, folder: &str) -> Vec<Point> {
     let mut counts: HashMap<String, usize> = HashMap::new();
     let mut points = Vec::new();
-    for line in String::from_utf8_lossy(&fs::read(&log).unwrap()).lines() {
+    for line in trace.lines() {
         let Some((head, rest)) = line.split_once('(') else { continue };
         let Some(call) = head.split_whitespace().last() else { continue };
         if call.contains("resumed") {

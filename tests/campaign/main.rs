@@ -3,7 +3,7 @@
 //! ```text
 //! cargo test --test campaign                    a sample, in a few minutes: part of `cargo test`
 //! cargo test --test campaign -- --full          everything; prints the table of the README
-//! cargo test --test campaign -- --only power    one part: power, kill, fail, fill, fuzz, race
+//! cargo test --test campaign -- --only power    one part: power, kill, fail, fill, fuzz, race, copies
 //! cargo test --test campaign -- --seed 7        other random choices
 //! ```
 //!
@@ -12,6 +12,7 @@
 #![allow(missing_docs)]
 
 mod cases;
+mod copies;
 mod disk;
 mod fill;
 mod fuzz;
@@ -109,7 +110,7 @@ fn main() -> ExitCode {
     let rows = if options.full { 150 } else { 60 };
     let cases = cases::all(workshop.path(), rows);
     let figures = Figures::default();
-    for part in ["power", "kill", "fail", "fill", "fuzz", "race"] {
+    for part in ["power", "kill", "fail", "fill", "fuzz", "race", "copies"] {
         if options.only.as_deref().is_none_or(|only| only == part) {
             let budget = if options.full { Duration::MAX } else { Duration::from_secs(25) };
             let since = Instant::now();
@@ -122,6 +123,8 @@ fn main() -> ExitCode {
                     "fail" => fail_part(&options, case, &room, &figures, budget / cases.len() as u32 * 2),
                     "fill" => fill_part(&options, case, &room, &figures),
                     "fuzz" => fuzz_part(&options, case, &room, &figures),
+                    "copies" if case.name == cases[0].name => copies_part(&options, &room, &figures),
+                    "copies" => {}
                     _ if case.name == cases[0].name => race_part(&options, &room, &figures),
                     _ => {}
                 }
@@ -265,6 +268,14 @@ fn race_part(options: &Options, room: &std::path::Path, figures: &Figures) {
     figures.launches.fetch_add(raced.launches, Ordering::SeqCst);
     figures.kills_in_races.fetch_add(raced.killed, Ordering::SeqCst);
     figures.acknowledged.fetch_add(raced.rows, Ordering::SeqCst);
+    figures.findings.lock().unwrap().extend(found);
+}
+
+fn copies_part(options: &Options, room: &std::path::Path, figures: &Figures) {
+    let (step, budget) = if options.full { (1, Duration::MAX) } else { (89, Duration::from_secs(25)) };
+    let (tried, found) = copies::run(room, step, budget);
+    figures.killed.fetch_add(tried.killed, Ordering::SeqCst);
+    figures.failed.fetch_add(tried.failed, Ordering::SeqCst);
     figures.findings.lock().unwrap().extend(found);
 }
 
