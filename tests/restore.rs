@@ -256,6 +256,63 @@ fn a_damaged_database_is_kept_with_its_log_and_replaced() {
 }
 
 #[test]
+fn an_empty_file_whose_log_has_all_its_data_is_kept_with_it() {
+    let data = Data::new(true);
+    let old = state(&data.path());
+    data.snapshot("old");
+    let window = Connection::open(data.db()).unwrap();
+    window.execute_batch("INSERT INTO note (body) VALUES ('in the log')").unwrap();
+    let log = fs::read(data.path().join("app.db-wal")).unwrap();
+    drop(window);
+    fs::write(data.db(), "").unwrap();
+    fs::write(data.path().join("app.db-wal"), &log).unwrap();
+    let aside = restore(&data, &named("old")).aside.unwrap();
+    assert_eq!(state(&data.path()), old);
+    assert_eq!(fs::read(format!("{}-wal", aside.display())).unwrap(), log);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_whose_run_was_cut_off_can_be_restored_and_a_refusal_leaves_that_run_its_way_back() {
+    use crate::child::{Job, What};
+    let project =
+        crate::support::Project::with(&[("V1__note", "CREATE TABLE note (id INTEGER PRIMARY KEY, body TEXT)")]);
+    project.migrator().at(project.db()).migrate().unwrap();
+    project.sql("INSERT INTO note (body) VALUES ('one')");
+    let old = picture(&project.db());
+    project.migrator().at(project.db()).snapshot("old", lifeboat::SnapshotOptions::default()).unwrap();
+    project.write("V2__stars", "ALTER TABLE note ADD COLUMN stars");
+    project.write("V3__more", "CREATE TABLE more (id)");
+    let job =
+        Job { step: true, kill_on: "StepStarted { name: \"V3".to_owned(), ..Job::new(What::Migrate, project.path()) };
+    assert!(job.run().killed);
+    let migrator = project.migrator();
+    let db = migrator.at(project.db());
+    assert!(db.status().unwrap().interrupted);
+    let error = db.snapshot("between", lifeboat::SnapshotOptions::default()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Interrupted);
+    let original = db.backups().unwrap().pop().unwrap();
+
+    // Somebody holds a lock at the moment when the copy is to be put into place.
+    let token = lifeboat::CancelToken::new();
+    let button = token.clone();
+    let cancelled = project.migrator().cancel(token).on_event(move |event| {
+        if matches!(event, lifeboat::Event::BackupFinished { .. }) {
+            button.cancel();
+        }
+    });
+    let error = cancelled.at(project.db()).restore(&named("old"), RestoreOptions::default()).unwrap_err();
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Cancelled, Outcome::Untouched));
+    assert!(db.status().unwrap().interrupted && original.path.exists());
+
+    let report = db.restore(&named("old"), RestoreOptions::default()).unwrap();
+    assert_eq!(picture(&project.db()), old);
+    // Going back to what was between is no interruption.
+    db.restore(&RestoreFrom::File(report.backup.unwrap()), RestoreOptions::default()).unwrap();
+    assert!(!db.status().unwrap().interrupted);
+}
+
+#[test]
 fn a_database_in_use_is_waited_for_and_then_refused() {
     for wal in [false, true] {
         let data = Data::new(wal);

@@ -63,8 +63,10 @@ impl Data {
     }
 }
 
+type Files = Vec<(PathBuf, Option<Vec<u8>>)>;
+
 /// The files of a data directory, without what a snapshot leaves out, and the picture of its database.
-pub fn state(folder: &Path) -> (Vec<(PathBuf, Option<Vec<u8>>)>, String) {
+pub fn state(folder: &Path) -> (Files, String) {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(next) = folders.pop() {

@@ -111,13 +111,13 @@ pub(crate) fn swap(
     const CHUNK: i32 = 512;
     let mut told = Instant::now();
     loop {
+        if patience.cancel.is_cancelled() {
+            return Err(Problem::Cancelled {});
+        }
         match step(&copier, CHUNK, path)? {
             Some(true) => return Ok(true),
             Some(false) => {}
             None => patience.wait(path)?,
-        }
-        if patience.cancel.is_cancelled() {
-            return Err(Problem::Cancelled {});
         }
         if told.elapsed() >= Duration::from_millis(100) {
             told = Instant::now();

@@ -67,5 +67,11 @@ pub(super) fn unchanged(session: &Session) -> Answer {
 
 /// The migrations, if there are any: what can be copied and looked at without them must not fail for want of them.
 pub(super) fn known(session: &Session) -> Migrations {
-    Migrations::from_dir(&session.options.migrations).unwrap_or_else(|_| Migrations::none())
+    let folder = &session.options.migrations;
+    Migrations::from_dir(folder).unwrap_or_else(|error| {
+        if folder.exists() {
+            session.progress.warn(&format!("a copy is not compared with the migrations: {error}"));
+        }
+        Migrations::none()
+    })
 }

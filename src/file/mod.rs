@@ -16,9 +16,10 @@ pub(crate) use connect::{
     ConnectHook, Connector, Purpose, is_about_sql, is_busy, is_database, journal_mode, may_be_unwritable,
     remove_with_sidecars, sqlite_problem,
 };
+#[cfg(feature = "cli")]
+pub(crate) use content::into_io;
 pub(crate) use content::{
-    Entry, Kind, copy_file, copy_link, create_private_folder, entries, give_same_access_to_folder, into_io, is_same,
-    kind_in,
+    Entry, Kind, copy_file, copy_link, create_private_folder, entries, give_same_access_to_folder, is_same, kind_in,
 };
 pub(crate) use counter::ChangeCounter;
 pub(crate) use durable::{
@@ -30,4 +31,6 @@ pub(crate) use identity::{DatabasePath, io_problem, write_problem};
 pub(crate) use integrity::{Depth, Findings, examine, size_of, size_under_lock};
 pub(crate) use lock::LaunchLock;
 pub(crate) use settle::{aside_stale_sidecars, has_sidecars, may_be_written};
-pub(crate) use tree::{publish_folder, remove_any, remove_tree, settle_folders, settle_tree};
+#[cfg(feature = "cli")]
+pub(crate) use tree::settle_tree;
+pub(crate) use tree::{publish_folder, remove_any, remove_tree, settle_folders};

@@ -1,15 +1,20 @@
 //! A folder with all that is in it, as one thing: made durable, and given its name at once.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
+#[cfg(feature = "cli")]
+use std::fs::OpenOptions;
 use std::io;
 use std::path::Path;
 
 use super::connect::remove_with_sidecars;
 use super::content::Kind;
-use super::durable::{sync_file, sync_folder};
+#[cfg(feature = "cli")]
+use super::durable::sync_file;
+use super::durable::sync_folder;
 
 /// Writes every file and folder of a tree to the disk, so that [`publish_folder`] gives its name to the whole of it.
 /// A file that was marked read-only, as in a version-controlled example, becomes one that its owner may write.
+#[cfg(feature = "cli")]
 pub(crate) fn settle_tree(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
@@ -31,6 +36,7 @@ pub(crate) fn settle_tree(folder: &Path) -> io::Result<()> {
     sync_folder(folder)
 }
 
+#[cfg(feature = "cli")]
 fn writable_by_owner(metadata: &fs::Metadata) -> fs::Permissions {
     let mut permissions = metadata.permissions();
     #[cfg(unix)]

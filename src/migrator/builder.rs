@@ -165,7 +165,8 @@ impl Migrator {
         self
     }
 
-    /// Takes no backup. Rolling back still works; a run of several transactions is refused.
+    /// Takes no backup. Rolling back still works; a run of several transactions is refused. (A restore takes one all the
+    /// same.)
     #[must_use]
     pub fn no_backup(mut self) -> Self {
         self.settings.backup = false;

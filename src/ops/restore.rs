@@ -25,7 +25,7 @@ use crate::engine::{CLOSE_ALL, Session, begin_immediate, copy_depth};
 use crate::error::{Error, Problem, Result, described};
 use crate::event::Event;
 use crate::file::{DatabasePath, Kind, Purpose, create_folder, size_of, sqlite_problem, write_problem};
-use crate::migration::{OpenRestore, Record, committed_backups, read_record};
+use crate::migration::{LEDGER_TABLE, OpenRestore, Record, committed_backups, read_open, read_record};
 use crate::report::{Outcome, lossy, lossy_path, lossy_paths};
 
 /// How far [`Database::restore`](crate::Database::restore) goes.
@@ -82,7 +82,7 @@ pub struct RestoreReport {
 /// What there is at the database's place.
 enum Live {
     Nothing,
-    Database(Box<Session>, Record),
+    Database(Box<(Session, Record)>),
     /// Nothing that SQLite could read or write.
     Damaged,
 }
@@ -106,19 +106,19 @@ pub(crate) fn restore(launch: &Launch<'_>, from: &RestoreFrom, options: RestoreO
 }
 
 fn under_lock(launch: &Launch<'_>, from: &RestoreFrom, options: RestoreOptions) -> Result<RestoreReport> {
-    let around = Around::of(launch)?;
+    let around = Around::of_damaged(launch)?;
     // What is not there is said before a folder or a lock is made.
     choose(&around, from)?;
     let folder = around.database.folder();
     create_folder(folder).map_err(|source| Error::from(write_problem(folder, "create", source)))?;
     refuse_unwritable(&around.database)?;
     let _lock = launch.lock(&around.database)?;
-    let around = Around::of(launch)?;
+    let around = Around::of_damaged(launch)?;
     let mut live = look(launch, &around.database)?;
-    if let Live::Database(session, record) = &mut live
-        && let Some(open) = record.open_restore.take()
+    if let Live::Database(found) = &mut live
+        && let Some(open) = found.1.open_restore.take()
     {
-        match finish_restore(launch, &around.database, session, &open) {
+        match finish_restore(launch, &around.database, &mut found.0, &open) {
             // What cannot be finished is replaced.
             Err(error) if matches!(error.problem(), Problem::RestoreUnfinished { .. }) => {
                 launch.settings.emitter.warn(described(&error));
@@ -146,6 +146,9 @@ fn look(launch: &Launch<'_>, database: &DatabasePath) -> Result<Live, Problem> {
     if database.metadata().is_none() {
         return Ok(Live::Nothing);
     }
+    if database.is_log_alone() {
+        return Ok(Live::Damaged); // not even looked at by SQLite, which would delete the log
+    }
     // SQLite says of a medium that failed for a moment that the database is malformed; and one that is whole is never put
     // aside.
     for _ in 0..3 {
@@ -158,7 +161,7 @@ fn look(launch: &Launch<'_>, database: &DatabasePath) -> Result<Live, Problem> {
             Ok((session, record))
         });
         match looked {
-            Ok((session, record)) => return Ok(Live::Database(Box::new(session), record)),
+            Ok((session, record)) => return Ok(Live::Database(Box::new((session, record)))),
             Err(Problem::NotADatabase { .. } | Problem::Corrupt { .. }) => {}
             Err(problem) => return Err(problem),
         }
@@ -181,7 +184,10 @@ impl Restore<'_> {
         let prepared = prepare(self.launch, self.around, self.staging, self.chosen, self.id, self.options.exact)?;
         settings.emitter.emit(Event::RestoreStarted { backup: self.chosen.path.clone() });
         let put = match live {
-            Live::Database(mut session, record) => self.swap(&mut session, &record, &prepared)?,
+            Live::Database(mut found) => {
+                let (session, record) = &mut *found;
+                self.swap(session, record, &prepared)?
+            }
             Live::Nothing => {
                 self.note(&prepared, &self.free_name(), "")?;
                 create_from(self.launch, &self.around.database, &self.staging.database())?;
@@ -237,9 +243,9 @@ impl Restore<'_> {
             };
             // An error does not say that nothing was committed: the note is in the same transaction.
             session.watch.turn_deaf();
-            let after = read_record(&session.connection, path, &settings.history_table);
+            let after = open_restore_of(session);
             session.watch.listen_again();
-            match after.map(|record| record.open_restore) {
+            match after {
                 Ok(Some(open)) if open.id == self.id => {
                     let problem = described(&problem);
                     settings.emitter.warn(format!("the copy is in place, but may not outlast a power cut: {problem}"));
@@ -292,7 +298,12 @@ impl Restore<'_> {
         let _ = session.connection.execute_batch("ROLLBACK");
         let (taken, witness, committed) = kept?;
         let kept = taken.map(|taken| {
-            if let Err(problem) = backups.forget_failed_runs(&taken.name, &committed, &settings.emitter) {
+            // The copy of a run that was cut off is still its way back, should this restore come to nothing.
+            let forgotten = match record.open_run {
+                Some(_) => Ok(()),
+                None => backups.forget_failed_runs(&taken.name, &committed, &settings.emitter),
+            };
+            if let Err(problem) = forgotten {
                 settings.emitter.warn(format!("the backups were not tidied: {problem}"));
             }
             Kept { is_new: !before.contains(&taken.name), path: taken.path, name: taken.name }
@@ -333,19 +344,9 @@ impl Restore<'_> {
         let database = DatabasePath::resolve(path).map_err(unfinished)?;
         let mut session = Session::open(settings, path).map_err(unfinished)?;
         session.watch.turn_deaf();
-        let record = read_record(&session.connection, path, &settings.history_table);
-        let open = match record {
-            Ok(record) => record.open_restore,
-            // What cannot be understood cannot be migrated; it was asked for all the same.
-            Err(Problem::BadHistory { .. }) => Some(OpenRestore {
-                id: self.id.to_owned(),
-                backup: String::new(),
-                journal_mode: String::new(),
-                files: false,
-            }),
-            Err(problem) => return Err(unfinished(problem)),
-        };
-        match open {
+        // The note alone: a history that cannot be understood cannot be migrated, and was asked for all the same.
+        let open = read_open(&session.connection);
+        match open.map_err(|error| unfinished(sqlite_problem(path, "read", &error)))?.restore {
             Some(open) => finish_restore(self.launch, &database, &mut session, &open).map(drop),
             None => Ok(()),
         }
@@ -406,6 +407,15 @@ impl Restore<'_> {
             settings.emitter.warn(format!("the log of runs was not written: {error}"));
         }
     }
+}
+
+/// The note, if there is one; a database need not have a ledger.
+fn open_restore_of(session: &Session) -> rusqlite::Result<Option<OpenRestore>> {
+    let ledger = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE";
+    if session.connection.prepare(ledger)?.exists([LEDGER_TABLE])? {
+        return read_open(&session.connection).map(|open| open.restore);
+    }
+    Ok(None)
 }
 
 struct Kept {

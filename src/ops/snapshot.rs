@@ -80,8 +80,16 @@ pub(crate) struct Around {
 
 impl Around {
     pub(crate) fn of(launch: &Launch<'_>) -> Result<Self, Problem> {
+        Self::with(launch, DatabasePath::resolve(launch.path)?)
+    }
+
+    /// The same, also of an empty file with all that is left of its data in a log.
+    pub(crate) fn of_damaged(launch: &Launch<'_>) -> Result<Self, Problem> {
+        Self::with(launch, DatabasePath::resolve_damaged(launch.path)?)
+    }
+
+    fn with(launch: &Launch<'_>, database: DatabasePath) -> Result<Self, Problem> {
         let settings = launch.settings;
-        let database = DatabasePath::resolve(launch.path)?;
         let backups = Backups::of(&database, settings.backups.as_deref());
         let snapshots = Snapshots::of(&database, settings.data_dir.as_deref())?;
         let directory = snapshots.of_directory().then(|| Directory::of(&database, &backups));
@@ -215,7 +223,7 @@ pub(crate) fn look_into(
 /// That of the live database, if it can be read.
 pub(crate) fn application_id_of(launch: &Launch<'_>, database: &DatabasePath) -> Option<i64> {
     let settings = launch.settings;
-    database.metadata()?;
+    database.metadata().filter(|_| !database.is_log_alone())?;
     let connection = settings.connector.open(database.real(), Purpose::Read, settings.wait).ok()?;
     application_id(&connection).ok()
 }

@@ -9,6 +9,7 @@ mod log_file;
 mod migrate;
 mod notes;
 mod recover;
+mod snapshot;
 mod status;
 mod streams;
 mod usage;
