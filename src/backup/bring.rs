@@ -52,8 +52,6 @@ struct Bringing<'a> {
     /// `….files` beside the copy.
     kept: PathBuf,
     wait: Duration,
-    /// The live folders whose names have changed.
-    changed: BTreeSet<PathBuf>,
 }
 
 impl Staging {
@@ -63,7 +61,7 @@ impl Staging {
         let waiting = directory.contents_of(&self.files())?;
         let going = directory.contents_of(&self.gone())?;
         let kept = files_of(copy);
-        let mut bringing = Bringing { staging: self, directory, kept, wait, changed: BTreeSet::new() };
+        let bringing = Bringing { staging: self, directory, kept, wait };
         bringing.keep(&waiting, &going)?;
         bringing.let_go(&going)?;
         bringing.bring(&waiting)?;
@@ -195,7 +193,7 @@ impl Bringing<'_> {
         Ok(())
     }
 
-    fn let_go(&mut self, going: &Contents) -> Result<(), Problem> {
+    fn let_go(&self, going: &Contents) -> Result<(), Problem> {
         for entry in going.entries.iter().filter(|entry| entry.kind != Kind::Folder) {
             if matches!(self.kind(&entry.path)?, Some(Kind::File | Kind::Link)) {
                 self.remove(&entry.path)?;
@@ -203,15 +201,15 @@ impl Bringing<'_> {
         }
         // From the inside out; a folder with something in it stays.
         for entry in going.entries.iter().rev().filter(|entry| entry.kind == Kind::Folder) {
-            if self.kind(&entry.path)? == Some(Kind::Folder) && fs::remove_dir(self.live(&entry.path)).is_ok() {
-                self.has_changed(&entry.path);
+            if self.kind(&entry.path)? == Some(Kind::Folder) {
+                let _ = fs::remove_dir(self.live(&entry.path));
             }
         }
         Ok(())
     }
 
     /// Removes a file or link that is kept; of a database, with its log.
-    fn remove(&mut self, path: &Path) -> Result<(), Problem> {
+    fn remove(&self, path: &Path) -> Result<(), Problem> {
         let live = self.live(path);
         let failed = |source| io_problem(&live, "remove", source);
         if self.directory.is_database(&live, Some(Kind::File)) {
@@ -223,19 +221,17 @@ impl Bringing<'_> {
         } else {
             remove_if_there(&live).map_err(failed)?;
         }
-        self.has_changed(path);
         Ok(())
     }
 
-    fn bring(&mut self, waiting: &Contents) -> Result<(), Problem> {
-        for entry in &waiting.entries {
+    fn bring(&self, waiting: &Contents) -> Result<(), Problem> {
+        for entry in waiting.entries.iter().filter(|entry| entry.kind == Kind::Folder) {
+            self.bring_folder(entry, self.kind(&entry.path)?)?;
+        }
+        for entry in waiting.entries.iter().filter(|entry| entry.kind != Kind::Folder) {
             let (from, live) = (self.staging.files().join(&entry.path), self.live(&entry.path));
             let failed = |source| io_problem(&live, "put into place", source);
             let there = self.kind(&entry.path)?;
-            if entry.kind == Kind::Folder {
-                self.bring_folder(entry, there)?;
-                continue;
-            }
             if waiting.databases.contains(&entry.path) && self.directory.is_database(&live, there) {
                 self.put_database(&from, &live)?;
                 continue;
@@ -250,12 +246,11 @@ impl Bringing<'_> {
                 }
             }
             move_into_place(&from, &live).map_err(failed)?;
-            self.has_changed(&entry.path);
         }
         Ok(())
     }
 
-    fn bring_folder(&mut self, entry: &Entry, there: Option<Kind>) -> Result<(), Problem> {
+    fn bring_folder(&self, entry: &Entry, there: Option<Kind>) -> Result<(), Problem> {
         if there == Some(Kind::Folder) {
             return Ok(());
         }
@@ -265,9 +260,11 @@ impl Bringing<'_> {
             remove_if_there(&live).map_err(failed)?;
         }
         let like = fs::metadata(self.staging.files().join(&entry.path)).map_err(failed)?;
-        create_private_folder(&live).and_then(|()| give_same_access_to_folder(&like, &live)).map_err(failed)?;
-        self.has_changed(&entry.path);
-        Ok(())
+        create_private_folder(&live)
+            .and_then(|()| give_same_access_to_folder(&like, &live))
+            // Before anything waits no more because it is in there: without it, a power cut loses both.
+            .and_then(|()| sync_folder(live.parent().unwrap_or(Path::new("."))))
+            .map_err(failed)
     }
 
     /// Into a database that others may have open, by SQLite's own means.
@@ -288,15 +285,14 @@ impl Bringing<'_> {
         remove_if_there(from).map_err(|source| io_problem(from, "remove", source))
     }
 
-    fn has_changed(&mut self, path: &Path) {
-        self.changed.extend(self.live(path).parent().map(ToOwned::to_owned));
-    }
-
-    /// Without it, a power cut after the restore is noted as finished would bring old files back, or lose them.
+    /// Without it, a power cut after the restore is noted as finished would bring old files back, or lose new ones. All
+    /// folders: what this process finds brought, one that was killed may have brought and not synced.
     fn settle(&self) -> Result<(), Problem> {
-        for folder in self.changed.iter().filter(|folder| folder.is_dir()) {
-            sync_folder(folder).map_err(|source| io_problem(folder, "sync", source))?;
+        let root = &self.directory.folder;
+        for entry in self.directory.contents_without_databases()?.iter().filter(|entry| entry.kind == Kind::Folder) {
+            let folder = root.join(&entry.path);
+            sync_folder(&folder).map_err(|source| io_problem(&folder, "sync", source))?;
         }
-        Ok(())
+        sync_folder(root).map_err(|source| io_problem(root, "sync", source))
     }
 }

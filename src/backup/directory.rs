@@ -57,6 +57,11 @@ impl Directory {
             })
     }
 
+    /// All that lies in the directory, without asking which files are databases.
+    pub(super) fn contents_without_databases(&self) -> Result<Vec<Entry>, Problem> {
+        entries(&self.folder, |path| self.passes(path)).map_err(|(path, source)| io_problem(&path, "read", source))
+    }
+
     /// How many bytes and files lie in a folder that is laid out like it, beside the database; what can be seen of them.
     pub(crate) fn size_of(&self, root: &Path) -> (u64, usize) {
         let all = entries(root, |path| self.passes(path)).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Snapshots and restores, broken at every system call: killed there, or the call made to fail. A data directory is looked
 //! at as a whole, its other files too: the database is old or new at once, the files with it after the next launch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -12,15 +12,17 @@ use rusqlite::Connection;
 use serde_json::Value;
 
 use super::Finding;
-use super::disk::State;
+use super::disk::{Disk, Luck, State};
 use super::inject::{BROKEN, Point, errors_of, numbered};
 use super::picture::{Content, content};
+use super::trace;
 
 /// How many were tried.
 #[derive(Default)]
 pub struct Tried {
     pub killed: usize,
     pub failed: usize,
+    pub states: usize,
 }
 
 /// A data directory as a person sees it: the database, and the other files.
@@ -44,6 +46,11 @@ pub fn run(room: &Path, step: usize, budget: Duration) -> (Tried, Vec<Finding>) 
     for scene in &scenes {
         let started = Instant::now();
         let folder = room.join("broken");
+        if scene.restores {
+            let (states, found) = scene.cut_the_power(room, &folder, step, budget / 4);
+            tried.states += states;
+            findings.extend(found);
+        }
         let points = scene.points(&room.join("counted"));
         for (number, point) in points.iter().enumerate().skip(points.len() % step).step_by(step) {
             if started.elapsed() > budget / u32::try_from(scenes.len()).unwrap() {
@@ -157,6 +164,50 @@ impl Scene {
         let (before, after) = (self.old.clone(), self.result(folder));
         assert!(is(&after, &self.new) && !is(&after, &before), "{} does what it should", self.name);
         numbered(&String::from_utf8_lossy(&fs::read(&log).unwrap()), folder.to_str().unwrap())
+    }
+
+    /// The power is cut while a restore runs: of what was not synced, none, all, or any part is there afterwards.
+    fn cut_the_power(&self, room: &Path, folder: &Path, step: usize, budget: Duration) -> (usize, Vec<Finding>) {
+        let recorded = room.join("recorded");
+        self.begin(&recorded);
+        let (data, log) = (recorded.join("data"), room.join("recorded.trace"));
+        let before = State::of(&data);
+        let calls = format!("trace={}", trace::RECORDED);
+        let log_name = log.to_str().unwrap();
+        let strace = ["-f", "-qq", "-y", "-xx", "-s", "10000000", "-o", log_name, "-e", &calls, "-e", "signal=none"];
+        assert!(self.run(&recorded, &strace).status.success());
+        let disk = Disk::new(&data, &before, &trace::read(&fs::read_to_string(&log).unwrap()));
+        let last = disk.moments() - 1;
+        let (model, real) = (disk.state(last, Luck::All, None), State::of(&data));
+        let lasting = |state: &State| -> Vec<_> {
+            state
+                .0
+                .iter()
+                .filter(|(path, _)| !path.to_string_lossy().ends_with("-shm"))
+                .map(|(a, b)| (a.clone(), b.clone()))
+                .collect()
+        };
+        assert!(lasting(&model) == lasting(&real), "the model is wrong about {}", self.name);
+        let started = Instant::now();
+        let (mut seen, mut findings) = (HashSet::new(), Vec::new());
+        for moment in (0..last).step_by(step.min(17)).chain([last]) {
+            let random = (0..2).map(Luck::Random);
+            for luck in [Luck::None, Luck::All, Luck::NamesOnly, Luck::DataOnly].into_iter().chain(random) {
+                let state = disk.state(moment, luck, None);
+                if started.elapsed() > budget || !seen.insert((state.fingerprint(), moment == last)) {
+                    continue;
+                }
+                findings.extend(self.broken(&format!("power cut at {moment} of {last}, {luck:?}"), || {
+                    self.begin(folder);
+                    state.write_to(&folder.join("data"));
+                    if moment == last {
+                        assert!(self.result(folder) == self.new, "what was reported is not durable");
+                    }
+                    self.look_after_a_kill(folder);
+                }));
+            }
+        }
+        (seen.len(), findings)
     }
 
     fn strace(&self, folder: &Path, point: &Point, injected: &str, often: &str) -> Output {

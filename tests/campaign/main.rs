@@ -274,6 +274,7 @@ fn race_part(options: &Options, room: &std::path::Path, figures: &Figures) {
 fn copies_part(options: &Options, room: &std::path::Path, figures: &Figures) {
     let (step, budget) = if options.full { (1, Duration::MAX) } else { (89, Duration::from_secs(25)) };
     let (tried, found) = copies::run(room, step, budget);
+    figures.states.fetch_add(tried.states, Ordering::SeqCst);
     figures.killed.fetch_add(tried.killed, Ordering::SeqCst);
     figures.failed.fetch_add(tried.failed, Ordering::SeqCst);
     figures.findings.lock().unwrap().extend(found);
