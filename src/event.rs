@@ -109,6 +109,39 @@ pub enum Event {
         /// The copy.
         backup: PathBuf,
     },
+    /// A snapshot begins.
+    SnapshotStarted {
+        /// Its name.
+        name: String,
+        /// Its size in bytes.
+        bytes: u64,
+        /// How many files it has beside the database.
+        files: usize,
+    },
+    /// A part of the snapshot is done.
+    SnapshotProgress {
+        /// Bytes copied.
+        done: u64,
+        /// Bytes in all.
+        total: u64,
+    },
+    /// The snapshot is whole, checked and durable.
+    SnapshotFinished {
+        /// Where it is.
+        path: PathBuf,
+    },
+    /// A part of what a restore brings is there.
+    RestoreProgress {
+        /// Bytes copied.
+        done: u64,
+        /// Bytes in all.
+        total: u64,
+    },
+    /// A restore that had been cut off after its database was in place is finished.
+    RestoreResumed {
+        /// How many files had still to be brought or moved out of the way.
+        files: usize,
+    },
     /// An old copy was removed after a newer one was durable.
     BackupPruned {
         /// The copy.
@@ -171,10 +204,14 @@ impl Event {
             Event::StepFailed { .. } | Event::Finished { failed: true, .. } => Level::Error,
             Event::Warning { .. }
             | Event::RecoveryStarted { .. }
+            | Event::RestoreResumed { .. }
             | Event::RolledBack
             | Event::RestoreStarted { .. }
             | Event::RestoreFinished { .. } => Level::Warn,
-            Event::BackupProgress { .. } | Event::StatementRunning { .. } => Level::Debug,
+            Event::BackupProgress { .. }
+            | Event::SnapshotProgress { .. }
+            | Event::RestoreProgress { .. }
+            | Event::StatementRunning { .. } => Level::Debug,
             _ => Level::Info,
         }
     }
@@ -219,6 +256,24 @@ impl fmt::Display for Event {
             Event::RolledBack => f.write_str("rolled back"),
             Event::RestoreStarted { backup } => write!(f, "restoring `{}`", backup.display()),
             Event::RestoreFinished { backup } => write!(f, "restored `{}`", backup.display()),
+            Event::SnapshotStarted { name, bytes, files: 0 } => {
+                write!(f, "taking the snapshot `{name}` ({})", mebibytes(*bytes))
+            }
+            Event::SnapshotStarted { name, bytes, files } => {
+                let files = if *files == 1 { "1 file".to_owned() } else { format!("{files} files") };
+                write!(f, "taking the snapshot `{name}` ({}, the database and {files})", mebibytes(*bytes))
+            }
+            Event::SnapshotProgress { done, total } => {
+                write!(f, "taking the snapshot: {} of {}", mebibytes(*done), mebibytes(*total))
+            }
+            Event::SnapshotFinished { path } => write!(f, "snapshot `{}`", path.display()),
+            Event::RestoreProgress { done, total } => {
+                write!(f, "restoring: {} of {}", mebibytes(*done), mebibytes(*total))
+            }
+            Event::RestoreResumed { files } => {
+                let files = if *files == 1 { "1 file".to_owned() } else { format!("{files} files") };
+                write!(f, "a restore had been cut off; {files} that it had still to see to followed")
+            }
             Event::BackupPruned { path } => write!(f, "old backup `{}` removed", path.display()),
             Event::CompressStarted { path } => write!(f, "compressing `{}`", path.display()),
             Event::CompressFinished { path, from, to } => {

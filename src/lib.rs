@@ -23,7 +23,10 @@ pub use migration::{Embedded, Entry, Migration, Migrations, Plan, Prefix};
 pub use migrator::{Database, Environment, Migrator};
 #[cfg(feature = "cli")]
 pub use ops::start_from_example;
-pub use ops::{BackupStats, Created, Integrity, Soundness, Stats, Status, create};
+pub use ops::{
+    BackupStats, Created, Integrity, RestoreFrom, RestoreOptions, RestoreReport, Snapshot, SnapshotOptions, Soundness,
+    Stats, Status, create,
+};
 pub use report::{Direction, Outcome, Report, StepReport, StepState};
 pub use rusqlite;
 pub use schema::{Inspection, Schema};

@@ -119,7 +119,17 @@ pub struct Report {
     pub message: String,
 }
 
+/// The same for a path that is always there.
+pub(crate) fn lossy_path<S: Serializer>(path: &std::path::Path, serializer: S) -> Result<S::Ok, S::Error> {
+    path.to_string_lossy().serialize(serializer)
+}
+
+/// The same for several.
+pub(crate) fn lossy_paths<S: Serializer>(paths: &[PathBuf], serializer: S) -> Result<S::Ok, S::Error> {
+    paths.iter().map(|path| path.to_string_lossy()).collect::<Vec<_>>().serialize(serializer)
+}
+
 /// A path that is no text is written as near to it as it comes: a document must not fail for it.
-fn lossy<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn lossy<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
     path.as_ref().map(|path| path.to_string_lossy()).serialize(serializer)
 }

@@ -18,8 +18,8 @@ use crate::file::{DatabasePath, allocate_exclusively, give_same_access, io_probl
 pub struct Metadata {
     /// The version of this document: 1. Fields are only ever added.
     pub format: u32,
-    /// Why it was taken: `migrate`; `manual`, because somebody asked for it; or `interrupted` for what a run that was cut
-    /// off had left.
+    /// Why it was taken: `migrate`; `manual`, because somebody asked for it; `restore` for what a restore replaced; or
+    /// `interrupted` for what a run that was cut off had left.
     pub reason: String,
     /// What whoever asked for it said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -179,6 +179,14 @@ impl Backups {
 }
 
 impl Backup {
+    /// A file that need not lie in the backups folder.
+    pub(crate) fn at(path: PathBuf) -> Self {
+        let compressed = path.extension().is_some_and(|extension| extension == "zst");
+        let size = fs::metadata(&path).map_or(0, |metadata| metadata.len());
+        let backup = Backup { path, size, compressed, pin: None, metadata: None, moment: Moment::default() };
+        Backup { metadata: read_metadata(&backup.plain_path()), ..backup }
+    }
+
     /// Its name, which stays the same when it is compressed: the file's name without `.zst`.
     #[must_use]
     pub fn name(&self) -> String {

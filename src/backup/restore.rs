@@ -121,13 +121,13 @@ fn copy_back(
 }
 
 /// Moves the write-ahead log into the file. A reader in the way only puts it off, and is not waited for.
-fn empty_log(target: &Connection, wait: Duration) {
+pub(super) fn empty_log(target: &Connection, wait: Duration) {
     let _ = target.busy_timeout(Duration::ZERO);
     let _ = target.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
     let _ = target.busy_timeout(wait);
 }
 
-fn set_journal_mode(target: &Connection, mode: &str) -> rusqlite::Result<()> {
+pub(crate) fn set_journal_mode(target: &Connection, mode: &str) -> rusqlite::Result<()> {
     let now: String = target.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
     let wal = |mode: &str| mode.eq_ignore_ascii_case("wal");
     if mode.is_empty() || wal(&now) == wal(mode) {

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use super::bring::files_of;
 use super::folder::{Backup, Backups, Metadata, Pin, metadata_file, rewrite_metadata};
 use super::retention::{Held, Retention};
 use super::take::INTERRUPTED;
 use crate::error::Problem;
 use crate::event::{CancelToken, Emitter, Event};
-use crate::file::{io_problem, remove_if_there, settle_again};
+use crate::file::{io_problem, remove_if_there, remove_tree, settle_again};
 
 /// What the database itself says of its backups.
 #[derive(Debug, Clone, Default)]
@@ -186,6 +187,11 @@ impl Backups {
         Ok(())
     }
 
+    /// Removes the copy `name` of a restore that changed nothing.
+    pub(crate) fn take_back(&self, name: &str, emitter: &Emitter) -> Result<(), Problem> {
+        self.remove_where(emitter, |backup, metadata| metadata.run_failed && backup.name() == name)
+    }
+
     /// Notes that the run of a copy succeeded; with that, no copy undoes the last run that failed. A copy without metadata
     /// stays without.
     pub(crate) fn mark_succeeded(&self, name: &str) -> Result<(), Problem> {
@@ -237,6 +243,8 @@ fn remove(backup: &Backup, emitter: &Emitter) -> Result<(), Problem> {
         remove_if_there(&form).map_err(|source| io_problem(&form, "remove", source))?;
     }
     let _ = remove_if_there(&metadata_file(&backup.plain_path()));
+    // What files a restore had replaced, which only goes with the database that they belong to.
+    let _ = remove_tree(&files_of(&backup.plain_path()));
     emitter.emit(Event::BackupPruned { path: backup.path.clone() });
     Ok(())
 }

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::Connection;
 use rusqlite::backup::{Backup as Copier, StepResult};
 
+use super::bring::files_of;
 use super::folder::{Backup, Backups, Metadata, metadata_file, write_metadata};
 use super::name::{Moment, packed};
 use crate::error::Problem;
@@ -25,6 +26,8 @@ pub(crate) const MIGRATE: &str = "migrate";
 pub(crate) const MANUAL: &str = "manual";
 /// What a run that was cut off had left, taken before it is undone.
 pub(crate) const INTERRUPTED: &str = "interrupted";
+/// What a restore takes the place of; until that is done, it counts as the copy of a failed run.
+pub(crate) const RESTORE: &str = "restore";
 
 /// Whether a copy is to be known by its hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -191,8 +194,8 @@ impl Backups {
             size,
             sha256,
             app_version: copying.app_version.clone(),
-            run_failed: copying.reason == MIGRATE,
             pinned: false,
+            run_failed: [MIGRATE, RESTORE].contains(&copying.reason),
         };
         // Before the copy has its name: no kill leaves a copy of which it is not known why it was taken. For lists and
         // rotation; the copy counts without it.
@@ -226,6 +229,16 @@ impl Backups {
                 _ => {}
             }
         }
+    }
+
+    /// A name for a copy that is not made: what a restore replaces is kept beside it.
+    pub(crate) fn free(&self, now: DateTime<Utc>) -> OsString {
+        let newest = self.all().unwrap_or_default().iter().map(|backup| backup.moment).max();
+        let mut next = self.free_name(now, newest);
+        while files_of(&self.folder.join(&next.0)).exists() {
+            next = self.free_name(now, Some(next.1));
+        }
+        next.0
     }
 
     /// A name that nothing has, not even a link or a folder, which count as no backups.
@@ -311,10 +324,12 @@ impl Backups {
 /// their order. That is never found in a copy taken for a run, which goes when the run has failed.
 fn same_content<'a>(backups: &'a [Backup], reason: &str, size: u64, hash: &str) -> Option<&'a Backup> {
     // Its content as it is now, not as its metadata says: a copy that rotted is none.
+    // One that has files beside it is the way back of a restore that was done before.
     let same = |backup: &Backup| {
         // Nor is one read that says of itself that it is another.
         backup.size == size
             && backup.metadata.as_ref().is_none_or(|metadata| metadata.tells_of(size, hash))
+            && !files_of(&backup.path).exists()
             && content_hash(&backup.path, |_| Ok(())).is_ok_and(|(_, theirs)| theirs == hash)
     };
     if reason != INTERRUPTED {

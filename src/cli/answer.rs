@@ -23,9 +23,23 @@ pub(super) struct Failure {
     pub(super) error: Error,
     /// A better hint than the library's, which does not know the command line.
     pub(super) hint: Option<String>,
+    /// The arguments leave something open: the library has no kind for that.
+    pub(super) is_usage: bool,
+    /// What there is to choose from: as text, and as JSON.
+    pub(super) choices: Option<(String, serde_json::Value)>,
 }
 
 impl Failure {
+    /// Arguments that do not say enough, or not surely enough.
+    pub(super) fn usage(what: &str, hint: &str) -> Self {
+        let error = Error::from(Problem::Unsupported { what: what.to_owned() });
+        Failure { error, hint: Some(hint.to_owned()), is_usage: true, choices: None }
+    }
+
+    pub(super) fn with_choices(self, text: String, json: serde_json::Value) -> Self {
+        Failure { choices: Some((text, json)), ..self }
+    }
+
     /// What to do next.
     pub(super) fn hint(&self) -> Option<String> {
         self.hint.clone().or_else(|| self.error.hint())
@@ -44,7 +58,7 @@ impl From<Error> for Failure {
             lifeboat::Problem::NoMigrations { .. } => Some("`--migrations DIR` names the folder".to_owned()),
             _ => None,
         };
-        Failure { error, hint }
+        Failure { error, hint, is_usage: false, choices: None }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
-use lifeboat::{Atomicity, Soundness};
+use lifeboat::{Atomicity, RestoreFrom, Soundness};
 
 use super::value::{self, Color, Diagram};
 
@@ -111,6 +111,13 @@ pub(super) enum Command {
     Recover(Recover),
     /// Takes, lists, verifies and prunes the automatic backups
     Backup(Backup),
+    /// Copies the data directory under a name; lists and deletes such copies
+    ///
+    /// A snapshot lies beside the data directory: `.data.NAME`. With `-d FILE` outside of the data directory it is a copy
+    /// of the database alone: `FILE.NAME`.
+    Snapshot(Snapshot),
+    /// Goes back to a snapshot or a backup, after a backup; without either, lists what there is
+    Restore(Restore),
 }
 
 #[derive(Debug, Args)]
@@ -151,6 +158,65 @@ pub(super) struct BackupPrune {
     /// Shows what would go, and removes nothing
     #[arg(long)]
     pub(super) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(super) struct Snapshot {
+    /// What to call it, as `snapshot create NAME`
+    #[arg(long, required = true)]
+    pub(super) name: Option<String>,
+    #[command(flatten)]
+    pub(super) leave: Leave,
+    #[command(subcommand)]
+    pub(super) what: Option<SnapshotCommand>,
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct Leave {
+    /// Takes the place of a snapshot of the same name
+    #[arg(long)]
+    pub(super) replace: bool,
+    /// Also that of `example`, which a fresh start begins with
+    #[arg(long)]
+    pub(super) allow_example: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum SnapshotCommand {
+    /// Takes one
+    #[command(visible_aliases = ["new", "add"])]
+    Create {
+        /// What to call it, such as `before-import`
+        name: String,
+        #[command(flatten)]
+        leave: Leave,
+    },
+    /// Shows name, age, size, rows and schema of each, and whether this app can open it
+    #[command(visible_aliases = ["ls", "show"])]
+    List,
+    /// Removes one; asks on a terminal, and needs `--yes` elsewhere
+    #[command(visible_aliases = ["rm", "remove"])]
+    Delete {
+        /// Which one
+        name: String,
+        /// Also `example`, which a fresh start begins with
+        #[arg(long)]
+        allow_example: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Restore {
+    /// The snapshot to go back to
+    #[arg(long, conflicts_with = "backup")]
+    pub(super) name: Option<String>,
+    /// The backup to go back to: `latest`, its number from the newest (1), its name, or any database file
+    #[arg(long, value_name = "FILE|latest|N", value_parser = value::backup)]
+    pub(super) backup: Option<RestoreFrom>,
+    /// Files of the data directory that the copy lacks leave it (they are kept beside the backup)
+    #[arg(long)]
+    pub(super) exact: bool,
 }
 
 #[derive(Debug, Args)]

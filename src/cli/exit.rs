@@ -2,6 +2,8 @@
 
 use lifeboat::{Error, ErrorKind, Outcome};
 
+use super::answer::Failure;
+
 /// What the process ends with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -20,7 +22,11 @@ pub(super) enum Exit {
 }
 
 impl Exit {
-    pub(super) fn of(error: &Error) -> Self {
+    pub(super) fn of_failure(failure: &Failure) -> Self {
+        if failure.is_usage { Exit::Usage } else { Self::of(&failure.error) }
+    }
+
+    fn of(error: &Error) -> Self {
         match (error.outcome(), error.kind()) {
             (Outcome::NeedsRecovery, _) => Exit::NeedsRecovery,
             (_, ErrorKind::Cancelled) => Exit::Interrupted,

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use chrono::{SecondsFormat, Utc};
-use lifeboat::{Created, Direction, Migration, Outcome, Report, Status, StepReport, StepState};
+use lifeboat::{
+    Backup, Created, Direction, Migration, Outcome, Report, RestoreReport, Snapshot, Status, StepReport, StepState,
+};
 use serde::Serialize;
 
 use super::answer::Failure;
@@ -91,6 +93,8 @@ pub(super) struct ErrorPart {
     causes: Vec<String>,
     outcome: Outcome,
     hint: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    choices: Option<serde_json::Value>,
 }
 
 pub(super) fn status(database: &Path, status: &Status, sql: bool, message: &str) -> String {
@@ -160,6 +164,73 @@ pub(super) fn created(created: &Created, message: &str) -> String {
     line(&CreatedDocument { format: FORMAT, name: &created.name, up, down, success: true, message })
 }
 
+#[derive(Serialize)]
+struct SnapshotDocument<'a> {
+    format: u32,
+    snapshot: &'a Snapshot,
+    success: bool,
+    message: &'a str,
+}
+
+#[derive(Serialize)]
+struct SnapshotsDocument<'a> {
+    format: u32,
+    snapshots: &'a [Snapshot],
+    message: &'a str,
+}
+
+#[derive(Serialize)]
+struct DeletedDocument<'a> {
+    format: u32,
+    name: &'a str,
+    path: String,
+    success: bool,
+    message: &'a str,
+}
+
+#[derive(Serialize)]
+struct RestoreDocument<'a> {
+    format: u32,
+    #[serde(flatten)]
+    report: &'a RestoreReport,
+    success: bool,
+}
+
+pub(super) fn snapshot(snapshot: &Snapshot, message: &str) -> String {
+    line(&SnapshotDocument { format: FORMAT, snapshot, success: true, message })
+}
+
+pub(super) fn snapshots(snapshots: &[Snapshot], message: &str) -> String {
+    line(&SnapshotsDocument { format: FORMAT, snapshots, message })
+}
+
+pub(super) fn snapshot_deleted(name: &str, path: &Path, message: &str) -> String {
+    line(&DeletedDocument { format: FORMAT, name, path: lossy(path), success: true, message })
+}
+
+pub(super) fn restored(report: &RestoreReport) -> String {
+    line(&RestoreDocument { format: FORMAT, report, success: true })
+}
+
+/// What a restore can go back to, the newest backup first.
+pub(super) fn choices(backups: &[Backup], snapshots: &[Snapshot]) -> serde_json::Value {
+    let backups: Vec<_> = backups
+        .iter()
+        .map(|backup| {
+            let metadata = backup.metadata.as_ref();
+            serde_json::json!({
+                "name": backup.name(),
+                "path": lossy(&backup.path),
+                "bytes": backup.size,
+                "takenAt": metadata.map(|metadata| &metadata.taken_at),
+                "reason": metadata.map(|metadata| &metadata.reason),
+                "schemaVersion": metadata.and_then(|metadata| metadata.from.as_ref()),
+            })
+        })
+        .collect();
+    serde_json::json!({"backups": backups, "snapshots": snapshots})
+}
+
 /// Help and version.
 pub(super) fn text(message: &str) -> String {
     line(&TextDocument { format: FORMAT, success: true, message })
@@ -175,16 +246,24 @@ pub(super) fn usage(message: String, hint: String) -> String {
 }
 
 pub(super) fn usage_part(message: String, hint: String) -> ErrorPart {
-    ErrorPart { kind: "usage".to_owned(), message, causes: Vec::new(), outcome: Outcome::Untouched, hint: Some(hint) }
+    ErrorPart {
+        kind: "usage".to_owned(),
+        message,
+        causes: Vec::new(),
+        outcome: Outcome::Untouched,
+        hint: Some(hint),
+        choices: None,
+    }
 }
 
 fn part(failure: &Failure) -> ErrorPart {
     ErrorPart {
-        kind: failure.error.kind().to_string(),
+        kind: if failure.is_usage { "usage".to_owned() } else { failure.error.kind().to_string() },
         message: failure.error.to_string(),
         causes: failure.causes(),
         outcome: failure.error.outcome(),
         hint: failure.hint(),
+        choices: failure.choices.as_ref().map(|(_, json)| json.clone()),
     }
 }
 

@@ -94,6 +94,12 @@ impl Options {
         })
     }
 
+    /// Whether snapshots and restores are of the whole data directory: it is the default one, or was named, and the
+    /// database lies in it. Of the folder that a database happens to lie in, they never are.
+    pub(super) fn covers_data_dir(&self) -> bool {
+        self.database.parent().is_some_and(|folder| folder.components().eq(self.data_dir.components()))
+    }
+
     /// The data directory that a fresh checkout starts from, where there is none yet and the database belongs into it.
     pub(super) fn example(&self) -> Option<PathBuf> {
         let belongs = !self.database_by_flag && self.database.parent() == Some(&self.data_dir);

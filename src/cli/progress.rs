@@ -61,6 +61,7 @@ impl Progress {
             | Event::RecoveryFinished { .. }
             | Event::BackupFinished { .. }
             | Event::RestoreStarted { .. }
+            | Event::RestoreResumed { .. }
             | Event::RestoreFinished { .. } => self.note(&event.to_string()),
             Event::RunStarted { .. }
             | Event::StepFinished { .. }
@@ -98,7 +99,14 @@ impl Progress {
                 bar.enable_steady_tick(Duration::from_millis(100));
             }
             Event::BackupProgress { done, total } if done == total => spin("checking the backup"),
-            Event::BackupProgress { done, .. } => bar.set_position(*done),
+            Event::SnapshotStarted { name, bytes, .. } => {
+                bar.set_length(*bytes);
+                bar.set_position(0);
+                bar.set_message(self.screen.text(&format!("taking the snapshot `{name}`")));
+                bar.set_style(style("{spinner} {msg} [{bar:32}] {binary_bytes} of {binary_total_bytes}"));
+                bar.enable_steady_tick(Duration::from_millis(100));
+            }
+            Event::BackupProgress { done, .. } | Event::SnapshotProgress { done, .. } => bar.set_position(*done),
             Event::StepStarted { name, index, of } => {
                 self.state().step = format!("[{index}/{of}] {name}");
                 spin(&format!("[{index}/{of}] {name}"));
@@ -128,6 +136,11 @@ impl Progress {
                 doing("checking the backup".to_owned());
                 return;
             }
+            Event::SnapshotStarted { .. } => {
+                doing("taking the snapshot".to_owned());
+                event.to_string()
+            }
+            Event::SnapshotProgress { .. } | Event::RestoreProgress { .. } if since > OFTEN => event.to_string(),
             Event::BackupProgress { done, total } if since > OFTEN => {
                 format!("backing up: {} of {}", mebibytes(*done), mebibytes(*total))
             }

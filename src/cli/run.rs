@@ -9,13 +9,13 @@ use clap::{CommandFactory, FromArgMatches};
 use lifeboat::Problem;
 
 use super::answer::{Answer, Failure};
-use super::args::{Arguments, BackupCommand, Command};
+use super::args::{Arguments, BackupCommand, Command, SnapshotCommand};
 use super::exit::Exit;
 use super::options::Options;
 use super::screen::Screen;
 use super::session::Session;
 use super::value::{self, Color};
-use super::{backup, create, human, inspect, json, migrate, recover, stats, status};
+use super::{backup, create, human, inspect, json, migrate, recover, restore, snapshot, stats, status};
 
 /// Runs the command line.
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
@@ -89,7 +89,8 @@ fn command(arguments: &Arguments, color: Color) -> Exit {
             let screen = Screen::new(options.color, &folder, global.quiet, global.verbose);
             let writes = match &arguments.command {
                 Command::Migrate(args) => !args.dry_run,
-                Command::Recover(_) => true,
+                Command::Recover(_) | Command::Restore(_) => true,
+                Command::Snapshot(args) => !matches!(args.what, Some(SnapshotCommand::List)),
                 Command::Backup(args) => match &args.what {
                     BackupCommand::Create(_) => true,
                     BackupCommand::Prune(args) => !args.dry_run,
@@ -115,6 +116,8 @@ fn command(arguments: &Arguments, color: Color) -> Exit {
         Command::Backup(args) => backup::backup(&session, &args.what),
         Command::Inspect(args) => inspect::inspect(&session, args),
         Command::Stats(args) => stats::stats(&session, args),
+        Command::Snapshot(args) => snapshot::snapshot(&session, args),
+        Command::Restore(args) => restore::restore(&session, args),
     };
     match answer {
         Ok(Answer { text, exit }) => {
@@ -151,9 +154,12 @@ fn report(screen: &Screen, session: Option<&Session>, arguments: &Arguments, fai
         if !steps.is_empty() {
             screen.print(&steps);
         }
-        let concerns_file = !matches!(arguments.command, Command::Create(_));
+        if let Some((choices, _)) = &failure.choices {
+            screen.tell(choices.trim_end());
+        }
+        let concerns_file = !failure.is_usage && !matches!(arguments.command, Command::Create(_));
         let database = session.filter(|_| concerns_file).map(|session| session.options.database.as_path());
         screen.tell(&human::failure(screen, database, failure));
     }
-    Exit::of(&failure.error)
+    Exit::of_failure(failure)
 }

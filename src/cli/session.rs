@@ -69,6 +69,9 @@ impl Session {
             migrator = migrator.backups(folder, 1);
         }
         migrator = migrator.retention(options.retention.clone());
+        if options.covers_data_dir() {
+            migrator = migrator.data_dir(&options.data_dir);
+        }
         if let Some(name) = &options.history_table {
             migrator = migrator.history_table(name);
         }

@@ -29,7 +29,7 @@ pub(super) fn with_example(session: &Session, error: lifeboat::Error) -> Failure
         }
         _ => None,
     };
-    Failure { error, hint }
+    Failure { hint, ..Failure::from(error) }
 }
 
 fn message(status: &Status) -> String {

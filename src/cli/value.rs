@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lifeboat::{Atomicity, Check, Soundness};
+use lifeboat::{Atomicity, Check, RestoreFrom, Soundness};
 
 /// When to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -133,6 +133,19 @@ pub(super) fn version(text: &str) -> Result<i64, String> {
         .ok()
         .filter(|version| *version >= 0)
         .ok_or_else(|| "it is a version, such as 7 or V7".to_owned())
+}
+
+/// `latest`, `2` or `2nd`, or a path.
+pub(super) fn backup(text: &str) -> Result<RestoreFrom, String> {
+    let digits = text.trim_end_matches(|character: char| character.is_ascii_alphabetic());
+    let is_place = !digits.is_empty() && ["", "st", "nd", "rd", "th"].contains(&&text[digits.len()..]);
+    match digits.parse() {
+        _ if text == "latest" => Ok(RestoreFrom::Latest),
+        Ok(0) if is_place => Err("the newest backup is number 1".to_owned()),
+        Ok(number) if is_place => Ok(RestoreFrom::Nth(number)),
+        _ if text.is_empty() => Err("it is `latest`, a number or a path".to_owned()),
+        _ => Ok(RestoreFrom::File(text.into())),
+    }
 }
 
 /// The name that was probably meant.

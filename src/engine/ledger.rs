@@ -5,9 +5,10 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::settings::{LedgerText, Settings};
 use crate::backup::Taken;
-use crate::migration::{LEDGER_TABLE, Migration};
+use crate::migration::{LEDGER_TABLE, Migration, OpenRestore};
 
-/// A row of kind `run` a run, of kind `migration` a migration. What is looked at on every launch stands before the texts,
+/// A row of kind `run` a run, of kind `migration` a migration. A row of kind `restore` stands in it from the moment when
+/// a restore has put the database into place until its files are there too; `direction` says `files` if any wait. What is looked at on every launch stands before the texts,
 /// which may fill pages of their own.
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS lifeboat_ledger (
     id INTEGER PRIMARY KEY,
@@ -69,6 +70,40 @@ pub(crate) fn begin_run(
 
 pub(crate) fn close_run(connection: &Connection, run: &str) -> rusqlite::Result<()> {
     connection.execute("UPDATE lifeboat_ledger SET is_open = 0 WHERE kind = 'run' AND run = ?1", [run])?;
+    Ok(())
+}
+
+/// Notes in a copy that is about to be put into place that its files have still to follow; the copy's own open work is
+/// over.
+pub(crate) fn open_restore(
+    connection: &Connection,
+    settings: &Settings,
+    restore: &OpenRestore,
+) -> rusqlite::Result<()> {
+    create(connection)?;
+    connection.execute_batch(CLOSE_ALL)?;
+    connection.execute("DELETE FROM lifeboat_ledger WHERE kind = 'restore'", [])?;
+    connection.execute(
+        "INSERT INTO lifeboat_ledger (kind, run, is_open, at, app_version, backup, journal_mode, direction)
+         VALUES ('restore', ?1, 1, ?2, ?3, ?4, ?5, ?6)",
+        params![
+            restore.id,
+            settings.now(),
+            settings.app_version,
+            restore.backup,
+            restore.journal_mode,
+            restore.files.then_some("files"),
+        ],
+    )?;
+    Ok(())
+}
+
+/// Takes that note away, so that the database is what it was copied from; and the ledger, if it was made for the note.
+pub(crate) fn close_restore(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute("DELETE FROM lifeboat_ledger WHERE kind = 'restore'", [])?;
+    if !connection.prepare("SELECT 1 FROM lifeboat_ledger")?.exists([])? {
+        connection.execute_batch("DROP TABLE lifeboat_ledger")?;
+    }
     Ok(())
 }
 

@@ -91,6 +91,8 @@ pub(crate) struct Settings {
     pub(crate) clock: Clock,
     pub(crate) backups: Option<PathBuf>,
     pub(crate) retention: Retention,
+    /// Where snapshots and restores cover more than the database.
+    pub(crate) data_dir: Option<PathBuf>,
     pub(crate) backup: bool,
 }
 
@@ -114,6 +116,7 @@ impl Default for Settings {
             clock: Arc::new(Utc::now),
             backups: None,
             retention: Retention::default(),
+            data_dir: None,
             backup: true,
         }
     }

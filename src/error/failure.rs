@@ -165,6 +165,20 @@ problems! {
     NeedsRecovery = "needs-recovery" ("a run on `{}` was cut off, and its backup `{backup}` cannot be put back: {why}", .path.display()) { path: PathBuf, backup: String, why: String, }
     /// A backup is compressed, and this build lacks the feature `zstd`.
     Compressed = "compressed" ("`{}` is compressed, which this build of lifeboat cannot read", .path.display()) { path: PathBuf, }
+    /// A restore was cut off after its database was in place, and its files cannot be brought.
+    RestoreUnfinished = "restore-unfinished" ("a restore of `{}` was cut off, and its files cannot be brought: {why}", .path.display()) { path: PathBuf, why: String, }
+    /// A run was cut off, and its state is nothing to keep.
+    Interrupted = "interrupted" ("a run on `{}` was cut off", .path.display()) { path: PathBuf, }
+    /// There is no such snapshot or backup. `known` are those that there are, the nearest first.
+    NoSuchCopy = "no-such-copy" ("there is no {what} `{name}`") { what: &'static str, name: String, known: Vec<String>, }
+    /// A name that no snapshot can have.
+    BadName = "bad-name" ("`{name}` cannot name a snapshot: {why}") { name: String, why: String, }
+    /// There is a snapshot of this name already.
+    NameTaken = "name-taken" ("there is a snapshot `{name}` already: `{}`", .path.display()) { name: String, path: PathBuf, }
+    /// The snapshot is kept for what it is, unless that is allowed by name.
+    ReservedName = "reserved-name" ("the snapshot `{name}` is what a fresh start begins with, and is neither replaced nor deleted") { name: String, }
+    /// The copy is of another app's database.
+    ForeignCopy = "foreign-copy" ("`{}` is of another app: its `application_id` is {theirs}, that of `{}` is {ours}", .path.display(), .database.display()) { path: PathBuf, database: PathBuf, theirs: i64, ours: i64, }
     /// What was asked for contradicts itself.
     Unsupported = "unsupported" ("{what}") { what: String, }
     /// The configuration cannot be used.

@@ -85,6 +85,23 @@ pub(super) fn hint(problem: &Problem) -> Option<String> {
         Problem::Compressed { .. } => {
             "build lifeboat with the feature `zstd`, or decompress the file by hand: `zstd -d FILE`".to_owned()
         }
+        Problem::RestoreUnfinished { .. } => {
+            "restore once more; or `lifeboat recover --accept` takes the files as they are".to_owned()
+        }
+        Problem::Interrupted { .. } => {
+            "the next launch undoes it, or `lifeboat recover` now; after that, take the snapshot".to_owned()
+        }
+        Problem::NoSuchCopy { known, .. } if known.is_empty() => "there is none yet".to_owned(),
+        Problem::NoSuchCopy { known, .. } => {
+            const SHOWN: usize = 8;
+            let names = known.iter().take(SHOWN).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            let more = known.len().saturating_sub(SHOWN);
+            if more == 0 { format!("there is {names}") } else { format!("there is {names} and {more} more") }
+        }
+        Problem::BadName { .. } => "a name such as `before-the-update` does".to_owned(),
+        Problem::NameTaken { .. } => "choose another name, or replace it (`--replace`)".to_owned(),
+        Problem::ReservedName { .. } => "`--allow-example`, or `allow_example`, allows it".to_owned(),
+        Problem::ForeignCopy { .. } => "restore it to a path of its own, where that app looks for it".to_owned(),
         Problem::Unsupported { .. } | Problem::Config { .. } => return None,
     })
 }

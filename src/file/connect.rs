@@ -280,6 +280,21 @@ fn is_quiet(path: &Path) -> bool {
     })
 }
 
+/// Whether a file of somebody else's is a SQLite database. Asked of SQLite, which keeps the locks of other connections in
+/// this process; `immutable`, so that it takes none itself and lets a file be that happens to be called like a log.
+pub(crate) fn is_database(path: &Path) -> bool {
+    /// The smallest page there is.
+    const LEAST: u64 = 512;
+    if !std::fs::metadata(path).is_ok_and(|metadata| metadata.len() >= LEAST) {
+        return false;
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let looked = Connection::open_with_flags(immutable_uri(path), flags)
+        .and_then(|connection| connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())));
+    // A damaged one is one, and what cannot be opened is said when it is copied.
+    looked.is_ok() || looked.is_err_and(|error| error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt))
+}
+
 fn immutable_uri(path: &Path) -> PathBuf {
     let mut uri = String::from("file:");
     for byte in path.as_os_str().as_encoded_bytes() {

@@ -4,6 +4,8 @@ use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::path::Path;
 
+use super::content::{copy_file, copy_link};
+
 /// Writes a file's content to the disk. Without it, a power cut after the rename leaves the final name on an empty or
 /// torn copy: measured, 151 of 339 restores without it were corrupt.
 pub(crate) fn sync_file(file: &File) -> io::Result<()> {
@@ -97,6 +99,12 @@ pub(crate) fn publish(temporary: &Path, name: &Path) -> io::Result<()> {
     sync_folder(name.parent().unwrap_or(Path::new(".")))
 }
 
+/// Gives a synced file a name that another file may have, whose place it takes at once, and makes the name durable.
+pub(crate) fn replace_file(temporary: &Path, name: &Path) -> io::Result<()> {
+    fs::rename(temporary, name)?;
+    sync_folder(name.parent().unwrap_or(Path::new(".")))
+}
+
 /// Gives a synced file a second name, which must be free, then drops the first: the file system itself refuses when the
 /// name was taken meanwhile. On a file system without hard links it is a rename. The name is there when this returns,
 /// and durable after [`sync_folder`].
@@ -110,6 +118,31 @@ pub(crate) fn link_into_place(temporary: &Path, name: &Path) -> io::Result<()> {
         Err(_) if fs::symlink_metadata(name).is_ok() => Err(io::ErrorKind::AlreadyExists.into()),
         Err(_) => fs::rename(temporary, name),
     }
+}
+
+/// Gives a file a second name, which must be free, on the same file system.
+pub(crate) fn keep_second_name(file: &Path, name: &Path) -> io::Result<()> {
+    fs::hard_link(file, name)
+}
+
+/// Gives a durable file or link a name that another may have, whose place it takes at once; from another file system, a
+/// copy of it. The name is there when this returns, and durable after [`sync_folder`].
+pub(crate) fn move_into_place(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::rename(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {}
+        other => return other,
+    }
+    let mut beside = to.as_os_str().to_owned();
+    beside.push(".lifeboat-new");
+    let beside = Path::new(&beside);
+    remove_if_there(beside)?;
+    if fs::symlink_metadata(from)?.is_symlink() {
+        copy_link(from, beside)?;
+    } else {
+        copy_file(from, beside, |_| {})?;
+    }
+    fs::rename(beside, to)?;
+    fs::remove_file(from)
 }
 
 /// Removes a file, if it is there.

@@ -18,6 +18,16 @@ pub(crate) struct DatabasePath {
 impl DatabasePath {
     /// Resolves `path` to the real file.
     pub(crate) fn resolve(path: &Path) -> Result<Self, Problem> {
+        let path = Self::resolve_damaged(path)?;
+        if path.is_log_alone() {
+            let detail = "it is empty, but its write-ahead log has content".to_owned();
+            return Err(Problem::Corrupt { path: path.real, detail });
+        }
+        Ok(path)
+    }
+
+    /// The same for whoever replaces the file, and never opens it if [`is_log_alone`](Self::is_log_alone).
+    pub(crate) fn resolve_damaged(path: &Path) -> Result<Self, Problem> {
         if path.as_os_str().is_empty() || path == Path::new(":memory:") {
             return Err(Problem::NotAFile { path: path.to_owned(), what: "no file name" });
         }
@@ -55,21 +65,15 @@ impl DatabasePath {
         if !metadata.is_file() {
             return Err(Problem::NotAFile { path: path.to_owned(), what: "a device or a pipe" });
         }
-        let path = DatabasePath { real, metadata: Some(metadata) };
-        path.refuse_log_without_file()?;
-        Ok(path)
+        Ok(DatabasePath { real, metadata: Some(metadata) })
     }
 
     /// SQLite takes an empty file for a new database, and deletes a log that it finds beside it. But a log with content
     /// beside an empty file is all that is left of somebody's data.
-    fn refuse_log_without_file(&self) -> Result<(), Problem> {
+    pub(crate) fn is_log_alone(&self) -> bool {
         let length = |path: &Path| fs::metadata(path).map_or(0, |metadata| metadata.len());
         let empty = self.metadata.as_ref().is_some_and(|metadata| metadata.len() == 0);
-        if empty && length(&self.sidecar("-wal")) > 0 {
-            let detail = "it is empty, but its write-ahead log has content".to_owned();
-            return Err(Problem::Corrupt { path: self.real.clone(), detail });
-        }
-        Ok(())
+        empty && length(&self.sidecar("-wal")) > 0
     }
 
     /// The real file.

@@ -2,6 +2,8 @@
 //! that make a copy durable. Syncs, locks and renames live here alone.
 
 mod connect;
+mod content;
+mod counter;
 mod durable;
 mod hash;
 mod identity;
@@ -11,16 +13,21 @@ mod lock;
 mod packed;
 mod raw;
 mod settle;
-#[cfg(feature = "cli")]
 mod tree;
 
 pub(crate) use connect::{
-    ConnectHook, Connector, Purpose, is_about_sql, is_busy, journal_mode, may_be_unwritable, remove_with_sidecars,
-    sqlite_problem,
+    ConnectHook, Connector, Purpose, is_about_sql, is_busy, is_database, journal_mode, may_be_unwritable,
+    remove_with_sidecars, sqlite_problem,
 };
+#[cfg(feature = "cli")]
+pub(crate) use content::into_io;
+pub(crate) use content::{
+    Entry, Kind, copy_file, copy_link, create_private_folder, entries, give_same_access_to_folder, is_same, kind_in,
+};
+pub(crate) use counter::ChangeCounter;
 pub(crate) use durable::{
-    allocate_exclusively, available_bytes, create_folder, give_same_access, link_into_place, make_durable,
-    on_same_file_system, publish, remove_if_there, sync_file, sync_folder,
+    allocate_exclusively, available_bytes, create_folder, give_same_access, keep_second_name, link_into_place,
+    make_durable, move_into_place, on_same_file_system, publish, remove_if_there, replace_file, sync_file, sync_folder,
 };
 pub(crate) use hash::{content_hash, settle_again, settle_header, short_hash};
 pub(crate) use identity::{DatabasePath, io_problem, write_problem};
@@ -31,4 +38,5 @@ pub(crate) use packed::{pack_in_place, unpack};
 pub(crate) use raw::{Raw, copy_raw, is_at_rest};
 pub(crate) use settle::{aside_stale_sidecars, has_sidecars, may_be_written};
 #[cfg(feature = "cli")]
-pub(crate) use tree::{publish_folder, remove_tree, settle_tree};
+pub(crate) use tree::settle_tree;
+pub(crate) use tree::{publish_folder, remove_any, remove_tree, settle_folders};

@@ -1,17 +1,27 @@
 //! A folder with all that is in it, as one thing: made durable, and given its name at once.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
+#[cfg(feature = "cli")]
+use std::fs::OpenOptions;
 use std::io;
 use std::path::Path;
 
-use super::durable::{sync_file, sync_folder};
+use super::connect::remove_with_sidecars;
+use super::content::Kind;
+#[cfg(feature = "cli")]
+use super::durable::sync_file;
+use super::durable::sync_folder;
 
 /// Writes every file and folder of a tree to the disk, so that [`publish_folder`] gives its name to the whole of it.
 /// A file that was marked read-only, as in a version-controlled example, becomes one that its owner may write.
+#[cfg(feature = "cli")]
 pub(crate) fn settle_tree(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        let metadata = fs::metadata(&path)?;
+        let metadata = fs::symlink_metadata(&path)?;
+        if metadata.is_symlink() {
+            continue; // a link is its name, which is its folder's
+        }
         if metadata.is_dir() {
             settle_tree(&path)?;
             continue;
@@ -26,6 +36,7 @@ pub(crate) fn settle_tree(folder: &Path) -> io::Result<()> {
     sync_folder(folder)
 }
 
+#[cfg(feature = "cli")]
 fn writable_by_owner(metadata: &fs::Metadata) -> fs::Permissions {
     let mut permissions = metadata.permissions();
     #[cfg(unix)]
@@ -36,6 +47,17 @@ fn writable_by_owner(metadata: &fs::Metadata) -> fs::Permissions {
     #[cfg(not(unix))] // not run there; the attribute is all there is
     permissions.set_readonly(false);
     permissions
+}
+
+/// Writes the folders of a tree to the disk, whose files are there: their names.
+pub(crate) fn settle_folders(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            settle_folders(&entry.path())?;
+        }
+    }
+    sync_folder(folder)
 }
 
 /// Gives a settled tree its name, and makes the name durable. False, if something with content has the name already.
@@ -63,5 +85,15 @@ pub(crate) fn remove_tree(folder: &Path) -> io::Result<()> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
+    }
+}
+
+/// Removes what lies at a path and not what it leads to: a folder with all that is in it, a file with what SQLite keeps
+/// beside it, a link.
+pub(crate) fn remove_any(path: &Path) -> io::Result<()> {
+    match Kind::at(path)? {
+        None => Ok(()),
+        Some(Kind::Folder) => remove_tree(path),
+        Some(_) => remove_with_sidecars(path),
     }
 }

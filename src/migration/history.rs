@@ -8,7 +8,7 @@ use std::path::Path;
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
-use super::ledger::{LEDGER_TABLE, OpenRun, has_migrations, read_open_run};
+use super::ledger::{LEDGER_TABLE, OpenRestore, OpenRun, has_migrations, read_open};
 use super::types::{HashWidth, Migration, checksum};
 use crate::error::{Problem, SqliteCause};
 use crate::file::{is_about_sql, sqlite_problem};
@@ -58,6 +58,7 @@ pub(crate) struct Record {
     pub(crate) applied: Vec<Applied>,
     pub(crate) has_history: bool,
     pub(crate) open_run: Option<OpenRun>,
+    pub(crate) open_restore: Option<OpenRestore>,
 }
 
 /// Reads history and ledger in one read transaction; in the one that is open, if one is.
@@ -108,9 +109,10 @@ fn read(connection: &Connection, path: &Path, table: &str) -> Result<Record, Pro
         return Err(bad(table, why));
     }
     if has_ledger {
-        record.open_run = read_open_run(connection).map_err(|error| {
+        let open = read_open(connection).map_err(|error| {
             if is_about_sql(&error) { bad(LEDGER_TABLE, SqliteCause::from(&error).message) } else { failed(error) }
         })?;
+        (record.open_run, record.open_restore) = (open.run, open.restore);
     }
     Ok(record)
 }

@@ -17,7 +17,7 @@ pub use plan::{Entry, Plan};
 pub use types::{Migration, Prefix};
 
 pub(crate) use history::{Applied, DEFAULT_HISTORY_TABLE, Record, read_record};
-pub(crate) use ledger::{LEDGER_TABLE, OpenRun, committed_backups};
+pub(crate) use ledger::{LEDGER_TABLE, OpenRestore, OpenRun, committed_backups, read_open};
 pub(crate) use name::{max_version, right_name};
 pub(crate) use plain::is_plainly_up_to_date;
 pub(crate) use plan::{Target, plan};

@@ -40,7 +40,8 @@ pub enum Environment {
 ///
 /// **What is seen to before a commit:** [`check_level`](Self::check_level), [`check`](Self::check).
 ///
-/// **The way back:** [`backups`](Self::backups), [`retention`](Self::retention), [`no_backup`](Self::no_backup).
+/// **The way back:** [`backups`](Self::backups), [`retention`](Self::retention), [`no_backup`](Self::no_backup),
+/// [`data_dir`](Self::data_dir).
 ///
 /// **Doing it:** [`open`](Self::open), [`at`](Self::at), [`apply_to`](Self::apply_to).
 ///
@@ -151,6 +152,14 @@ impl Migrator {
         self.keep(keep)
     }
 
+    /// The data directory, the folder of the database: snapshots and restores then cover every file in it. Without it they
+    /// act on the database alone, so that no home folder is ever copied by mistake.
+    #[must_use]
+    pub fn data_dir(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.settings.data_dir = Some(folder.into());
+        self
+    }
+
     /// How many backups are kept: 5 by default, at least 1.
     #[must_use]
     pub fn keep(mut self, keep: usize) -> Self {
@@ -165,7 +174,8 @@ impl Migrator {
         self
     }
 
-    /// Takes no backup. Rolling back still works; a run of several transactions is refused.
+    /// Takes no backup. Rolling back still works; a run of several transactions is refused. (A restore takes one all the
+    /// same.)
     #[must_use]
     pub fn no_backup(mut self) -> Self {
         self.settings.backup = false;

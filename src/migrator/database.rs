@@ -6,7 +6,9 @@ use super::builder::Migrator;
 use crate::backup::{Backup, Verified};
 use crate::error::Result;
 use crate::migration::{Migration, Target};
-use crate::ops::{self, Launch, Soundness, Stats, Status};
+use crate::ops::{
+    self, Launch, RestoreFrom, RestoreOptions, RestoreReport, Snapshot, SnapshotOptions, Soundness, Stats, Status,
+};
 use crate::report::Report;
 use crate::schema::{Detail, Inspection, Schema};
 
@@ -194,6 +196,66 @@ impl Database<'_> {
     /// The file is not there or cannot be read: it may need any of them. The folder cannot be read or written.
     pub fn prune_backups(&self, keep: Option<usize>, dry_run: bool) -> Result<Vec<Backup>> {
         ops::prune_backups(&self.launch(Target::Latest)?, keep, dry_run)
+    }
+
+    /// Copies the database, and with [`Migrator::data_dir`] every other file of the data directory, to a snapshot that is
+    /// named: `<data directory>.<name>/`, or `<file>.<name>`. Others may go on reading and writing. It is whole or not
+    /// there, and never pruned.
+    ///
+    /// ```
+    /// # static MIGRATIONS: lifeboat::Embedded = lifeboat::embed!("$CARGO_MANIFEST_DIR/migrations");
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("notes.db");
+    /// # lifeboat::Migrator::new(&MIGRATIONS).open(&path)?;
+    /// use lifeboat::{RestoreFrom, RestoreOptions, SnapshotOptions};
+    ///
+    /// let migrator = lifeboat::Migrator::new(&MIGRATIONS);
+    /// let db = migrator.at(&path);
+    /// db.snapshot("before-import", SnapshotOptions::default())?;
+    /// // … the import goes wrong …
+    /// let report = db.restore(&RestoreFrom::Snapshot("before-import".to_owned()), RestoreOptions::default())?;
+    /// assert!(report.backup.is_some()); // restoring that undoes it
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// The name cannot be one (`bad-name`), is taken (`name-taken`) or reserved (`reserved-name`); the database is
+    /// damaged, or a run on it was cut off (`interrupted`); the disk has too little room.
+    pub fn snapshot(&self, name: &str, options: SnapshotOptions) -> Result<Snapshot> {
+        ops::snapshot(&self.launch(Target::Latest)?, name, options)
+    }
+
+    /// The snapshots that there are, by their names. Writes nothing.
+    ///
+    /// # Errors
+    /// The folder that they lie in cannot be read.
+    pub fn snapshots(&self) -> Result<Vec<Snapshot>> {
+        ops::snapshots(&self.launch(Target::Latest)?)
+    }
+
+    /// Removes a snapshot, and says where it was.
+    ///
+    /// # Errors
+    /// There is none of this name (`no-such-copy`), it is reserved (`reserved-name`), or it cannot be removed.
+    pub fn delete_snapshot(&self, name: &str, options: SnapshotOptions) -> Result<PathBuf> {
+        ops::delete_snapshot(&self.launch(Target::Latest)?, name, options)
+    }
+
+    /// Goes back to a copy. What is there now is backed up first, so that a restore is undone by a restore. With
+    /// [`Migrator::data_dir`] the other files of the data directory are brought to the state of a snapshot too; what the
+    /// snapshot lacks is kept, unless [`RestoreOptions::exact`] says otherwise.
+    ///
+    /// The database changes at once: whoever is killed leaves the old one or the new one, and the files follow at the
+    /// latest with the next launch.
+    ///
+    /// # Errors
+    /// The copy is not there (`no-such-copy`), damaged (`corrupt`, `not-a-database`), of another app (`foreign-copy`) or
+    /// newer than this one (`newer`); another process holds a lock for longer than [`Migrator::wait`] (`locked`). Nothing
+    /// was changed then. Where the outcome is `NeedsRecovery`, the database is the copy, and the next launch or
+    /// [`recover`](Self::recover) brings the files.
+    pub fn restore(&self, from: &RestoreFrom, options: RestoreOptions) -> Result<RestoreReport> {
+        ops::restore(&self.launch(Target::Latest)?, from, options)
     }
 
     fn launch(&self, target: Target) -> Result<Launch<'_>> {

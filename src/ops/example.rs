@@ -9,7 +9,7 @@ use rusqlite::Connection;
 
 use crate::error::{Problem, Result};
 use crate::event::CancelToken;
-use crate::file::{create_folder, io_problem, publish_folder, remove_tree, settle_tree, sqlite_problem};
+use crate::file::{create_folder, into_io, io_problem, publish_folder, remove_tree, settle_tree, sqlite_problem};
 
 /// Behind the directory's name while it is made.
 const SUFFIX: &str = ".lifeboat-new";
@@ -139,12 +139,5 @@ fn lock(example: &Path, wait: Duration, cancel: &CancelToken) -> Result<Option<F
             return Err(Problem::Locked { path: example.to_owned(), lock: "folder", holder: None, waited });
         }
         std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
-fn into_io(error: fs_extra::error::Error) -> std::io::Error {
-    match error.kind {
-        fs_extra::error::ErrorKind::Io(source) => source,
-        _ => std::io::Error::other(error.to_string()),
     }
 }

@@ -91,7 +91,7 @@ fn make(launch: &Launch<'_>, database: &DatabasePath) -> Result<Option<Report>> 
 
 /// What lies beside a name that no file has was left by a database that was here before. To be seen to before the run:
 /// while it runs another program may make the file, and then what lies beside it is its own.
-fn put_stale_sidecars_aside(launch: &Launch<'_>, database: &DatabasePath) -> Result<(), Problem> {
+pub(crate) fn put_stale_sidecars_aside(launch: &Launch<'_>, database: &DatabasePath) -> Result<(), Problem> {
     let path = database.real();
     if std::fs::symlink_metadata(path).is_ok() {
         return Ok(());

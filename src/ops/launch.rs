@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+use super::finish::resume_restore;
 use super::fresh;
 use super::outcome::{failed_run, finished, nothing_to_do};
 use super::recover::undo_open_run;
 use super::space::Budget;
-use crate::backup::{Backups, Copying, MIGRATE, Taken};
+use crate::backup::{Backups, Copying, MIGRATE, Staging, Taken};
 use crate::engine::{
     Before, Run, Session, Settings, begin_immediate, compile, copy_depth, group, hashing, is_split, note_all,
 };
@@ -77,7 +78,7 @@ impl Launch<'_> {
         let Some((record, mut plan)) = looked else {
             return Ok(Ready::UpToDate(Box::new(Looked { connection, purpose, database, later: 0 })));
         };
-        if record.open_run.is_some() {
+        if record.open_run.is_some() || record.open_restore.is_some() {
             return Ok(Ready::Pending(plan.pending.len().max(1)));
         }
         if let Some(refusal) = plan.refusal(path) {
@@ -216,6 +217,11 @@ impl Launch<'_> {
                 undo_open_run(self, database, session, &open)?;
                 return Ok(Attempt::Recovered);
             }
+            Ok(Planned::OpenRestore(open)) => {
+                let _ = session.connection.execute_batch("ROLLBACK");
+                resume_restore(self, database, session, &open)?;
+                return Ok(Attempt::Again);
+            }
             Ok(Planned::OtherKeys) => {
                 let _ = session.connection.execute_batch("ROLLBACK");
                 return Ok(Attempt::Again);
@@ -229,6 +235,10 @@ impl Launch<'_> {
                 return Err(problem.into());
             }
         };
+        // What a restore left that was killed before it changed anything.
+        if let Err(problem) = Staging::of(database).discard() {
+            settings.emitter.warn(described(&problem));
+        }
         let groups = group(&plan.pending, settings.atomicity);
         let backups = Backups::of(database, settings.backups.as_deref());
         let prepared = size_under_lock(&session.connection, path).and_then(|bytes| {
@@ -279,6 +289,9 @@ impl Launch<'_> {
         let (record, mut plan) = self.plan(&session.connection, path)?;
         if let Some(open) = record.open_run {
             return Ok(Planned::OpenRun(open));
+        }
+        if let Some(open) = record.open_restore {
+            return Ok(Planned::OpenRestore(open));
         }
         if let Some(refusal) = plan.refusal(path) {
             return Err(refusal);
@@ -354,6 +367,7 @@ enum Attempt {
 enum Planned {
     Run(Box<(Record, Plan)>),
     OpenRun(crate::migration::OpenRun),
+    OpenRestore(crate::migration::OpenRestore),
     OtherKeys,
     Nothing,
 }

@@ -2,23 +2,32 @@
 
 mod apply;
 mod backup;
+mod copies;
 mod create;
 #[cfg(feature = "cli")]
 mod example;
+mod finish;
 mod fresh;
 mod inspect;
 mod launch;
 mod near;
 mod outcome;
+mod place;
+mod prepare;
 mod preview;
 mod recover;
+mod restore;
+mod snapshot;
 mod space;
 mod stats;
 mod status;
 
+pub use copies::RestoreFrom;
 pub use create::{Created, create};
 #[cfg(feature = "cli")]
 pub use example::start_from_example;
+pub use restore::{RestoreOptions, RestoreReport};
+pub use snapshot::{Snapshot, SnapshotOptions};
 pub use stats::{BackupStats, Integrity, Soundness, Stats};
 pub use status::Status;
 
@@ -28,5 +37,7 @@ pub(crate) use inspect::{inspect, inspect_table, schema};
 pub(crate) use launch::{Launch, Looked, Ready};
 pub(crate) use preview::preview;
 pub(crate) use recover::{Way, recover};
+pub(crate) use restore::restore;
+pub(crate) use snapshot::{delete_snapshot, snapshot, snapshots};
 pub(crate) use stats::stats;
 pub(crate) use status::status;

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
+use super::finish::resume_restore;
 use super::launch::{Launch, refuse_unwritable};
 use super::outcome::finished;
-use crate::backup::{Backups, Copying, Hashing, INTERRUPTED, Original, put_back};
+use crate::backup::{Backups, Copying, Hashing, INTERRUPTED, Original, Staging, put_back};
 use crate::engine::{CLOSE_ALL, Session, Settings, begin_immediate, commit};
-use crate::error::{Error, Problem, Result};
+use crate::error::{Error, Problem, Result, described};
 use crate::event::Event;
 use crate::file::{DatabasePath, Depth, Purpose, sqlite_problem};
 use crate::migration::OpenRun;
@@ -115,17 +116,27 @@ pub(crate) fn recover(launch: &Launch<'_>, way: Way) -> Result<Report> {
         return Err(super::near::not_found(launch.path).into());
     }
     let (_, record, _) = launch.look_as(database.real(), Purpose::Read)?;
-    if record.open_run.is_none() {
+    if record.open_run.is_none() && record.open_restore.is_none() {
         return Ok(nothing());
     }
     refuse_unwritable(&database)?;
     let _lock = launch.lock(&database).map_err(|problem| Error::new(problem, Outcome::NeedsRecovery))?;
     let mut session = Session::open(launch.settings, database.real())?;
     let (record, _) = launch.plan(&session.connection, database.real())?;
-    let Some(open) = record.open_run else { return Ok(nothing()) };
-    if way == Way::Accept {
-        return accept(launch, &database, &session);
+    if way == Way::Accept && (record.open_run.is_some() || record.open_restore.is_some()) {
+        let report = accept(launch, &database, &session)?;
+        if let Err(problem) = Staging::of(&database).discard() {
+            launch.settings.emitter.warn(described(&problem));
+        }
+        return Ok(report);
     }
+    let Some(open) = record.open_run else {
+        let Some(open) = record.open_restore else { return Ok(nothing()) };
+        let report = resume_restore(launch, &database, &mut session, &open)?;
+        let message = report.message.clone();
+        launch.settings.emitter.emit(Event::Finished { outcome: report.outcome, message, failed: false });
+        return Ok(report);
+    };
     let kept = undo_open_run(launch, &database, &mut session, &open)?;
     let report = Report { recovered: true, ..finished(Outcome::Restored, Vec::new(), kept) };
     let message = report.message.clone();

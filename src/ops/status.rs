@@ -28,7 +28,7 @@ pub struct Status {
     /// Files in the folder that was embedded which this binary does not have: it must be built again. Only a debug build
     /// looks, on the machine that built it.
     pub not_embedded_migrations: Vec<String>,
-    /// Whether a run was cut off between its transactions.
+    /// Whether a run was cut off between its transactions, or a restore before its files were in place.
     pub interrupted: bool,
     /// The newest applied migration.
     pub last_migration: Option<String>,
@@ -55,9 +55,12 @@ pub(crate) fn status(launch: &Launch<'_>) -> Result<Status> {
         missing_migrations: ids(&plan.missing),
         newer_migrations: ids(&plan.newer),
         out_of_order_migrations: plan.out_of_order.clone(),
-        interrupted: record.open_run.is_some(),
+        interrupted: record.open_run.is_some() || record.open_restore.is_some(),
         last_migration: plan.applied.last().map(|entry| entry.id.clone()),
-        is_up_to_date: plan.is_up_to_date() && record.open_run.is_none() && not_embedded.is_empty(),
+        is_up_to_date: plan.is_up_to_date()
+            && record.open_run.is_none()
+            && record.open_restore.is_none()
+            && not_embedded.is_empty(),
         not_embedded_migrations: not_embedded,
         plan,
     })

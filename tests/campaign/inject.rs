@@ -11,7 +11,7 @@ use super::thin::thin;
 use super::verdict;
 
 /// Calls to break at.
-const BROKEN: &str = "openat,read,pread64,write,pwrite64,lseek,copy_file_range,ioctl,ftruncate,fsync,fdatasync,rename,link,unlink,mkdir,\
+pub const BROKEN: &str = "openat,read,pread64,write,pwrite64,lseek,copy_file_range,ioctl,ftruncate,fsync,fdatasync,rename,link,unlink,mkdir,\
                       fcntl,flock,close,chmod,fchmod,fchown,chown,statx,newfstatat,mmap,munmap,statfs";
 /// Those that neither change a name nor sync anything: a large file makes thousands of them.
 const BULK: [&str; 13] = [
@@ -86,10 +86,11 @@ fn points_of(case: &Case, data: &Path, workshop: &Path) -> Vec<Point> {
         data,
         &["strace", "--seccomp-bpf", "-f", "-qq", "-y", "-o", log_argument, "-e", &calls, "-e", "signal=none", "--"],
     );
-    read(&String::from_utf8_lossy(&fs::read(&log).unwrap()), data.to_str().unwrap())
+    numbered(&String::from_utf8_lossy(&fs::read(&log).unwrap()), data.to_str().unwrap())
 }
 
-fn read(log: &str, folder: &str) -> Vec<Point> {
+/// The calls of a trace that name `folder`, or a file in it.
+pub fn numbered(log: &str, folder: &str) -> Vec<Point> {
     // The thread that hashes a copy reads as the other one does; a point between two such calls cannot be told by them.
     let mut threads: HashMap<&str, HashSet<&str>> = HashMap::new();
     for line in log.lines() {
@@ -228,7 +229,7 @@ pub fn failures_of(point: &Point) -> Vec<Failure> {
 
 /// Which errors a call can give. An injected error keeps a call from being made: of `close`, `munmap` and `lseek` no
 /// kernel's failure looks so.
-fn errors_of(point: &Point) -> &'static [&'static str] {
+pub fn errors_of(point: &Point) -> &'static [&'static str] {
     match point.call.as_str() {
         "write" | "pwrite64" => &["ENOSPC", "EIO", "EINTR"],
         // The last one says that it cannot be done inside the kernel.

@@ -3,7 +3,7 @@
 //! ```text
 //! cargo test --test campaign                    a sample, in a few minutes: part of `cargo test`
 //! cargo test --test campaign -- --full          everything; prints the table of the README
-//! cargo test --test campaign -- --only power    one part: power, kill, fail, short, fill, fuzz, race
+//! cargo test --test campaign -- --only power    one part: power, kill, fail, short, fill, fuzz, race, copies
 //! cargo test --test campaign -- --full --minutes 9   each part of it ends after nine minutes, an even share of it done
 //! cargo test --test campaign -- --case large    the cases with this in their name, to see a finding again
 //! cargo test --test campaign -- --seed 7        other random choices
@@ -30,6 +30,7 @@
 #![cfg_attr(not(target_os = "linux"), allow(dead_code))]
 
 mod cases;
+mod copies;
 mod disk;
 mod fill;
 mod fuzz;
@@ -148,7 +149,7 @@ fn main() -> ExitCode {
     };
     say(&format!("{} cases: {:.0} s", campaign.cases.len(), started.elapsed().as_secs_f64()));
     type Part = fn(&Campaign);
-    let parts: [(&str, Part); 7] = [
+    let parts: [(&str, Part); 8] = [
         ("power", Campaign::power),
         ("kill", Campaign::kill),
         ("fail", Campaign::fail),
@@ -156,6 +157,7 @@ fn main() -> ExitCode {
         ("fill", Campaign::fill),
         ("fuzz", Campaign::fuzz),
         ("race", Campaign::race),
+        ("copies", Campaign::copies),
     ];
     for (name, part) in parts {
         if campaign.options.only.as_deref().is_none_or(|only| only == name) {
@@ -453,6 +455,18 @@ impl Campaign {
         self.figures.launches.fetch_add(raced.launches, Ordering::SeqCst);
         self.figures.kills_in_races.fetch_add(raced.killed, Ordering::SeqCst);
         self.figures.acknowledged.fetch_add(raced.rows, Ordering::SeqCst);
+        self.found(found);
+    }
+
+    /// Snapshots and restores.
+    fn copies(&self) {
+        let minutes = self.options.minutes.map(|minutes| Duration::from_secs(minutes * 60));
+        let (step, budget) =
+            if self.is_full() { (1, minutes.unwrap_or(Duration::MAX)) } else { (89, Duration::from_secs(20)) };
+        let (tried, found) = copies::run(&self.room(0), step, budget);
+        self.figures.states.fetch_add(tried.states, Ordering::SeqCst);
+        self.figures.killed.fetch_add(tried.killed, Ordering::SeqCst);
+        self.figures.failed.fetch_add(tried.failed, Ordering::SeqCst);
         self.found(found);
     }
 

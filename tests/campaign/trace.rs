@@ -58,7 +58,7 @@ pub enum Call {
 
 /// The calls to record: all that change files or what is durable of them.
 pub const RECORDED: &str = "openat,open,creat,close,lseek,write,pwrite64,copy_file_range,ftruncate,fsync,fdatasync,rename,renameat,\
-                            renameat2,link,linkat,unlink,unlinkat,mkdir,mkdirat";
+                            renameat2,link,linkat,unlink,unlinkat,rmdir,mkdir,mkdirat";
 
 /// Reads a trace. Panics on a call that it does not understand: a campaign that leaves something out proves nothing.
 pub fn read(trace: &str) -> Vec<Call> {
@@ -94,6 +94,11 @@ fn parse(line: &str) -> Option<Call> {
     let fd = |at: usize| arguments[at].split('<').next().unwrap().parse::<i32>().unwrap();
     let path = |at: usize| PathBuf::from(String::from_utf8(bytes(&arguments[at])).unwrap());
     let number = |at: usize| arguments[at].parse::<u64>().unwrap();
+    // Relative to the folder of a descriptor, as `-y` tells it.
+    let below = |folder: usize, at: usize| {
+        let folder = arguments[folder].split_once('<').map_or("", |(_, folder)| folder.trim_end_matches('>'));
+        PathBuf::from(String::from_utf8(bytes(folder)).unwrap()).join(path(at))
+    };
     Some(match name {
         "open" | "openat" | "creat" => {
             let shift = usize::from(name == "openat");
@@ -128,8 +133,8 @@ fn parse(line: &str) -> Option<Call> {
         "renameat" | "renameat2" => Call::Rename { from: path(1), to: path(3) },
         "link" => Call::Link { from: path(0), to: path(1) },
         "linkat" => Call::Link { from: path(1), to: path(3) },
-        "unlink" => Call::Unlink { path: path(0) },
-        "unlinkat" => Call::Unlink { path: path(1) },
+        "unlink" | "rmdir" => Call::Unlink { path: path(0) },
+        "unlinkat" => Call::Unlink { path: below(0, 1) },
         "mkdir" => Call::MakeFolder { path: path(0) },
         "mkdirat" => Call::MakeFolder { path: path(1) },
         other => panic!("`{other}` is recorded but not understood: {line}"),

@@ -11,6 +11,7 @@ mod log_file;
 mod migrate;
 mod notes;
 mod recover;
+mod snapshot;
 mod stats;
 mod status;
 mod streams;

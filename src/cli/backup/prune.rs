@@ -6,7 +6,7 @@ use super::commands::{counted, total};
 use super::{human, json};
 use crate::cli::answer::{Answer, Failure};
 use crate::cli::args::BackupPrune;
-use crate::cli::confirm::{Consent, confirm};
+use crate::cli::confirm::{Consent, consent};
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
 
@@ -21,7 +21,7 @@ pub(super) fn prune(session: &Session, database: &Database<'_>, args: &BackupPru
         // With nothing to remove there may be something to compress, which loses nothing.
         if !going.is_empty() {
             let question = format!("Remove {} of {}, {}?", counted(going.len()), session.database(), total(&going));
-            match confirm(session, &format!("{}{question}", human::going(&session.screen, &going))) {
+            match consent(session, &format!("{}{question}", human::going(&session.screen, &going))) {
                 Consent::Yes => {}
                 Consent::No => return Ok(answer(session, &[], true, Exit::Failed)),
                 Consent::Unasked => return Ok(unasked(session, &going)),

@@ -1,0 +1,74 @@
+//! `lifeboat restore --name N | --backup FILE|latest|N`
+
+use std::path::PathBuf;
+
+use lifeboat::{Database, RestoreFrom, RestoreOptions};
+
+use super::answer::{Answer, Failure};
+use super::args;
+use super::confirm::{ask, can_ask, confirm};
+use super::session::Session;
+use super::snapshot::{known, unchanged};
+use super::{human_copies, json};
+
+pub(super) fn restore(session: &Session, args: &args::Restore) -> Result<Answer, Failure> {
+    let migrator = session.migrator(known(session));
+    let database = migrator.at(&session.options.database);
+    let from = match (&args.name, &args.backup) {
+        (Some(name), _) => RestoreFrom::Snapshot(name.clone()),
+        (None, Some(backup)) => backup.clone(),
+        (None, None) => match choose(session, &database)? {
+            Some(from) => from,
+            None => return Ok(unchanged(session)),
+        },
+    };
+    let question = format!(
+        "restore {} from {}? What is there now is backed up first",
+        session.screen.path(&session.options.database),
+        said(&from)
+    );
+    if !confirm(session, &question)? {
+        return Ok(unchanged(session));
+    }
+    session.progress.doing("looking at the copy");
+    let report = database.restore(&from, RestoreOptions::default().exact(args.exact))?;
+    session.progress.end(None);
+    Ok(Answer::done(if session.json {
+        json::restored(&report)
+    } else {
+        human_copies::restored(&session.screen, &session.options.database, &report)
+    }))
+}
+
+fn said(from: &RestoreFrom) -> String {
+    match from {
+        RestoreFrom::Snapshot(name) => format!("the snapshot `{name}`"),
+        RestoreFrom::Latest => "the latest backup".to_owned(),
+        RestoreFrom::Nth(number) => format!("backup {number} of the list"),
+        RestoreFrom::File(path) => format!("`{}`", path.display()),
+        _ => "the copy".to_owned(),
+    }
+}
+
+/// Lists what there is; on a terminal, asks.
+fn choose(session: &Session, database: &Database<'_>) -> Result<Option<RestoreFrom>, Failure> {
+    let (mut backups, snapshots) = (database.backups()?, database.snapshots()?);
+    backups.reverse();
+    let mut choices: Vec<RestoreFrom> =
+        backups.iter().map(|backup| RestoreFrom::File(PathBuf::from(&backup.path))).collect();
+    choices.extend(snapshots.iter().map(|snapshot| RestoreFrom::Snapshot(snapshot.name.clone())));
+    let list = human_copies::choices(&session.screen, &backups, &snapshots);
+    if !can_ask(session) || choices.is_empty() {
+        let hint = "`--name NAME` names a snapshot, `--backup latest`, `--backup N` or `--backup FILE` a backup";
+        let failure = Failure::usage("which copy is to be restored is not said", hint);
+        return Err(failure.with_choices(list, json::choices(&backups, &snapshots)));
+    }
+    session.screen.tell(list.trim_end());
+    let answer = ask(session, "which one? [none] ").unwrap_or_default();
+    let number = answer.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+    match number.and_then(|number| choices.into_iter().nth(number)) {
+        Some(from) => Ok(Some(from)),
+        None if answer.is_empty() || answer == "none" => Ok(None),
+        None => Err(Failure::usage(&format!("`{answer}` is none of the numbers"), "a number of the list is one")),
+    }
+}

@@ -1,0 +1,173 @@
+//! `lifeboat snapshot` and `lifeboat restore`
+
+use std::fs;
+
+use super::{TWO, lifeboat, tree};
+use crate::support::Project;
+
+/// A project with a migrated `.data`, an attachment in it, and the snapshot `before`.
+fn project() -> Project {
+    let project = Project::with(TWO);
+    lifeboat(project.path(), &["migrate"]).ends_with(0);
+    fs::create_dir(project.path().join(".data/attachments")).unwrap();
+    fs::write(project.path().join(".data/attachments/a.txt"), "a").unwrap();
+    let ran = lifeboat(project.path(), &["snapshot", "create", "before"]).ends_with(0);
+    assert!(ran.stdout.starts_with("took the snapshot `.data.before` ("), "{}", ran.stdout);
+    project
+}
+
+#[test]
+fn a_snapshot_is_taken_listed_and_deleted() {
+    let project = project();
+    lifeboat(project.path(), &["snapshot", "--name", "again", "--json"]).ends_with(0);
+    let document = lifeboat(project.path(), &["snapshot", "list", "--json"]).ends_with(0).json();
+    let listed = document["snapshots"].as_array().unwrap();
+    assert_eq!(listed.len(), 2);
+    for (field, value) in [("name", "again"), ("schemaVersion", "V2__pet")] {
+        assert_eq!(listed[0][field], value);
+    }
+    assert_eq!((&listed[0]["files"], &listed[0]["rows"]), (&1.into(), &0.into()));
+    assert_eq!((&listed[0]["openable"], &listed[0]["whyNot"]), (&true.into(), &serde_json::Value::Null));
+    assert!(listed[0]["takenAt"].as_str().unwrap().ends_with('Z') && listed[0]["bytes"].as_u64().unwrap() > 8192);
+    let before = tree(project.path());
+    let ran = lifeboat(project.path(), &["snapshot", "list"]).ends_with(0);
+    assert!(ran.stdout.lines().all(|line| line.chars().count() <= 80), "{}", ran.stdout);
+    assert_eq!(tree(project.path()), before, "looking writes nothing");
+
+    let ran = lifeboat(project.path(), &["snapshot", "delete", "again"]).ends_with(2);
+    assert!(ran.stderr.contains("`--yes` says that it is"), "{}", ran.stderr);
+    let document = lifeboat(project.path(), &["snapshot", "delete", "again", "--json"]).ends_with(2).json();
+    assert_eq!(document["error"]["kind"], "usage");
+    assert_eq!(tree(project.path()), before);
+    let document = lifeboat(project.path(), &["snapshot", "delete", "again", "-y", "--json"]).ends_with(0).json();
+    assert_eq!((&document["name"], &document["success"]), (&"again".into(), &true.into()));
+    assert!(!project.path().join(".data.again").exists());
+}
+
+#[test]
+fn refusals_end_with_1_and_say_what_helps() {
+    let project = project();
+    for (arguments, kind, hint) in [
+        (&["snapshot", "create", "before"][..], "name-taken", "--replace"),
+        (&["snapshot", "create", "a/b"], "bad-name", "a name such as"),
+        (&["snapshot", "delete", "befor", "-y"], "no-such-copy", "there is `before`"),
+        (&["restore", "--name", "befor", "-y"], "no-such-copy", "there is `before`"),
+        (&["restore", "--backup", "9", "-y"], "no-such-copy", "there is none yet"),
+    ] {
+        let before = tree(project.path());
+        let ran = lifeboat(project.path(), arguments).ends_with(1);
+        assert!(ran.stderr.contains(hint), "{}", ran.stderr);
+        let document = lifeboat(project.path(), &[arguments, &["--json"]].concat()).ends_with(1).json();
+        assert_eq!((&document["error"]["kind"], &document["error"]["outcome"]), (&kind.into(), &"untouched".into()));
+        assert_eq!(tree(project.path()), before, "{arguments:?}");
+    }
+    lifeboat(project.path(), &["snapshot", "create", "example"]).ends_with(0);
+    for arguments in [&["snapshot", "create", "example", "--replace"][..], &["snapshot", "delete", "example", "-y"]] {
+        let ran = lifeboat(project.path(), arguments).ends_with(1);
+        assert!(ran.stderr.contains("--allow-example"), "{}", ran.stderr);
+        lifeboat(project.path(), &[arguments, &["--allow-example"]].concat()).ends_with(0);
+    }
+    lifeboat(project.path(), &["snapshot"]).ends_with(2);
+    lifeboat(project.path(), &["restore", "--backup", "0", "-y"]).ends_with(2);
+    lifeboat(project.path(), &["restore", "--name", "a", "--backup", "b", "-y"]).ends_with(2);
+}
+
+#[test]
+fn a_restore_brings_the_files_back_and_says_what_it_kept() {
+    let project = project();
+    let data = project.path().join(".data");
+    let old = crate::support::picture(&data.join("app.db"));
+    rusqlite::Connection::open(data.join("app.db")).unwrap().execute_batch("DROP TABLE pet").unwrap();
+    fs::remove_file(data.join("attachments/a.txt")).unwrap();
+    fs::write(data.join("new.txt"), "new").unwrap();
+    let ran = lifeboat(project.path(), &["restore", "--name", "before"]).ends_with(2);
+    assert!(ran.stderr.contains("`--yes`"), "{}", ran.stderr);
+
+    let ran = lifeboat(project.path(), &["restore", "--name", "before", "--yes"]).ends_with(0);
+    assert!(ran.stdout.starts_with("`.data/app.db`: restored from `.data.before`, with 1 file\n"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("not in the copy, and kept (`--exact` removes them):\n  new.txt\n"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("backup: `.data/backups/app-"), "{}", ran.stdout);
+    assert_eq!(crate::support::picture(&data.join("app.db")), old);
+    assert_eq!(fs::read(data.join("attachments/a.txt")).unwrap(), b"a");
+
+    let latest = ["restore", "--backup", "latest", "-y", "--json", "--exact"];
+    let document = lifeboat(project.path(), &latest).ends_with(0).json();
+    assert_eq!(document["removedFiles"], serde_json::json!(["attachments/a.txt"]));
+    for field in ["database", "from", "backup", "aside", "schemaVersion", "pendingMigrations", "keptFiles", "hint"] {
+        assert!(document.get(field).is_some(), "{field}");
+    }
+    assert_eq!((&document["broughtFiles"], &document["success"]), (&0.into(), &true.into()));
+    assert!(!data.join("attachments/a.txt").exists() && data.join("new.txt").exists());
+    lifeboat(project.path(), &["restore", "--backup", "1st", "-y"]).ends_with(0);
+    assert_eq!(crate::support::picture(&data.join("app.db")), old);
+}
+
+#[test]
+fn bare_restore_lists_what_there_is_and_changes_nothing() {
+    let project = project();
+    lifeboat(project.path(), &["restore", "--name", "before", "-y"]).ends_with(0);
+    let before = tree(project.path());
+    let ran = lifeboat(project.path(), &["restore"]).ends_with(2);
+    assert_eq!(ran.stdout, "");
+    let lines: Vec<&str> = ran.stderr.lines().collect();
+    assert_eq!(lines[0], "backups and snapshots:");
+    assert!(lines[1].starts_with("  1  app-") && lines[1].contains("restore"), "{}", ran.stderr);
+    assert!(lines[2].starts_with("  2  before"), "{}", ran.stderr);
+    assert!(ran.stderr.lines().take(3).all(|line| line.chars().count() <= 80), "{}", ran.stderr);
+    // Even with a yes: what to is not said.
+    let document = lifeboat(project.path(), &["restore", "--json", "-y"]).ends_with(2).json();
+    let choices = &document["error"]["choices"];
+    assert_eq!(choices["snapshots"][0]["name"], "before");
+    assert_eq!(choices["backups"][0]["reason"], "restore");
+    assert_eq!(tree(project.path()), before);
+}
+
+#[test]
+fn a_lone_file_has_snapshots_of_its_own_and_its_folder_is_not_copied() {
+    let project = Project::with(TWO);
+    lifeboat(project.path(), &["migrate", "-d", "home/notes.db"]).ends_with(0);
+    fs::write(project.path().join("home/letter.txt"), "private").unwrap();
+    lifeboat(project.path(), &["snapshot", "--name", "x", "-d", "home/notes.db"]).ends_with(0);
+    assert!(project.path().join("home/notes.db.x").is_file() && !project.path().join("home.x").exists());
+    fs::write(project.path().join("home/letter.txt"), "changed").unwrap();
+    lifeboat(project.path(), &["restore", "--name", "x", "-d", "home/notes.db", "-y", "--exact"]).ends_with(0);
+    assert_eq!(fs::read(project.path().join("home/letter.txt")).unwrap(), b"changed");
+    // Named, it is covered.
+    let named = ["--data-dir", "home", "-d", "home/notes.db", "snapshot", "--name", "y"];
+    lifeboat(project.path(), &named).ends_with(0);
+    assert!(project.path().join("home.y/letter.txt").is_file());
+    assert!(!project.path().join("home.y/backups").exists());
+}
+
+#[test]
+fn on_a_terminal_a_person_is_asked() {
+    let probe = std::process::Command::new("script").args(["-qec", "true", "/dev/null"]).output();
+    if !probe.is_ok_and(|output| output.status.success()) {
+        return crate::support::skipped("`script` makes no terminal here");
+    }
+    let project = project();
+    let in_terminal = |command: &str, typed: &str| {
+        let line = format!("{} {command}", env!("CARGO_BIN_EXE_lifeboat"));
+        let mut child = std::process::Command::new("script")
+            .args(["-qec", &line, "/dev/null"])
+            .current_dir(project.path())
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::io::Write::write_all(child.stdin.as_mut().unwrap(), typed.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let (code, said) = in_terminal("snapshot delete before", "n\n");
+    assert!(code == Some(0) && said.contains("[y/N]") && said.contains("nothing was changed"), "{said}");
+    assert!(project.path().join(".data.before").exists());
+    fs::write(project.path().join(".data/attachments/a.txt"), "changed").unwrap();
+    let (code, said) = in_terminal("restore", "1\ny\n");
+    assert!(code == Some(0) && said.contains("which one?") && said.contains("restored from `.data.before`"), "{said}");
+    assert_eq!(fs::read(project.path().join(".data/attachments/a.txt")).unwrap(), b"a");
+    let (code, said) = in_terminal("restore", "\n");
+    assert!(code == Some(0) && said.contains("nothing was changed"), "{said}");
+    let (code, _) = in_terminal("snapshot delete before", "y\n");
+    assert!(code == Some(0) && !project.path().join(".data.before").exists());
+}
