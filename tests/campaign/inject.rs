@@ -112,6 +112,9 @@ pub fn numbered(log: &str, folder: &str) -> Vec<Point> {
         }
         let number = counts.entry((thread, call)).or_default();
         *number += 1;
+        if threads[call].len() > 1 && !log.starts_with(thread) {
+            continue; // the number would be met by the first thread
+        }
         let previous = last.get(thread).cloned();
         if call == "copy_file_range" {
             // A signal makes it begin again, so nothing can be changed between it and the next call.
