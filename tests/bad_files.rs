@@ -239,6 +239,19 @@ fn a_damaged_schema_is_refused() {
     assert_refused(&project, &project.db(), &[ErrorKind::Corrupt]);
 }
 
+/// SQLite takes it for UTF-8 at first, and then cannot read the schema again: neither after a step nor on the way back.
+#[test]
+fn a_text_encoding_that_is_none_is_refused_before_anything_is_touched() {
+    let project = with_rows(3);
+    let path = project.db();
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[56..60].copy_from_slice(&[0, 0, 0, 4]);
+    fs::write(&path, &bytes).unwrap();
+    let error = project.migrator().at(&path).migrate().unwrap_err();
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Corrupt, Outcome::Untouched), "{error}");
+    assert_eq!(fs::read(&path).unwrap(), bytes);
+}
+
 #[test]
 fn databases_of_every_format_are_migrated() {
     let formats = [

@@ -16,8 +16,9 @@ use crate::error::Problem;
 use crate::event::{CancelToken, Emitter, Event};
 use crate::file::{
     Connector, DatabasePath, Depth, Findings, Purpose, Raw, allocate_exclusively, available_bytes, content_hash,
-    copy_raw, create_folder, examine, give_same_access, io_problem, is_at_rest, make_durable, publish, remove_if_there,
-    remove_with_sidecars, settle_again, settle_header, size_of, sqlite_problem, sync_folder, write_problem,
+    copy_raw, create_folder, examine, give_same_access, header_damage, io_problem, is_at_rest, make_durable, publish,
+    remove_if_there, remove_with_sidecars, settle_again, settle_header, size_of, sqlite_problem, sync_folder,
+    write_problem,
 };
 
 /// Taken before a run; until that has succeeded, it counts as the copy of a failed one.
@@ -347,6 +348,10 @@ fn share(bytes: u64, done: i32, total: i32) -> u64 {
 fn check_copy(partial: &Path, copying: &Copying<'_>) -> Result<Findings, Problem> {
     let database = copying.database.real();
     let corrupt = |detail: String| Problem::Corrupt { path: database.to_owned(), detail };
+    let damage = header_damage(partial).map_err(|source| io_problem(partial, "read", source))?;
+    if let Some(damage) = damage.filter(|_| copying.refuse_damage) {
+        return Err(corrupt(damage));
+    }
     let looked = copying.connector.open(partial, Purpose::Read, copying.wait).and_then(|connection| {
         // The copy goes; what it could not be checked for is in the database.
         examine(&connection, &copying.depth).map_err(|error| sqlite_problem(database, "check a copy of", &error))

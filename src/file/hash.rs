@@ -66,6 +66,17 @@ fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// What is wrong with the header of a copy although SQLite opens it. A text encoding that is none passes for UTF-8 the
+/// first time, and makes every later look at the schema by the same connection fail
+/// (<https://sqlite.org/src/file/src/prepare.c>, `sqlite3InitOne`): a run could neither go on nor go back.
+pub(crate) fn header_damage(path: &Path) -> io::Result<Option<String>> {
+    let mut start = [0_u8; 100];
+    let whole = File::open(path)?.read_exact(&mut start).is_ok();
+    let encoding = u32::from_be_bytes([start[56], start[57], start[58], start[59]]);
+    let damaged = whole && start.starts_with(MAGIC) && encoding > 3;
+    Ok(damaged.then(|| format!("its header gives {encoding} for the text encoding")))
+}
+
 /// Marks a copy as one without a write-ahead log, so that opening it, even for reading, makes no `-wal` and `-shm`;
 /// then syncs it. A file that does not begin as SQLite's do (encrypted) keeps its bytes.
 pub(crate) fn settle_header(path: &Path) -> io::Result<()> {

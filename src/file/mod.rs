@@ -29,7 +29,7 @@ pub(crate) use durable::{
     allocate_exclusively, available_bytes, create_folder, give_same_access, keep_second_name, link_into_place,
     make_durable, move_into_place, on_same_file_system, publish, remove_if_there, replace_file, sync_file, sync_folder,
 };
-pub(crate) use hash::{content_hash, settle_again, settle_header, short_hash};
+pub(crate) use hash::{content_hash, header_damage, settle_again, settle_header, short_hash};
 pub(crate) use identity::{DatabasePath, io_problem, write_problem};
 pub(crate) use integrity::{Depth, Findings, examine, size_of, size_under_lock};
 pub(crate) use lock::LaunchLock;
