@@ -47,7 +47,7 @@ impl Contenders {
         for (name, crate_name) in ALL {
             eprintln!("building {name}");
             let manifest = here.join("peers").join(name).join("Cargo.toml");
-            cargo(&["build", "--release", "--quiet", "--locked"], &manifest, &target.join("peers"))?;
+            cargo(&["build", "--release", "--quiet"], &manifest, &target.join("peers"))?;
             let path = target.join("peers/release").join(format!("bench-{name}"));
             let version = locked_version(&manifest.with_file_name("Cargo.lock"), crate_name)?;
             contenders.programs.insert(name.to_owned(), Program { path, version });
@@ -62,6 +62,11 @@ impl Contenders {
     /// As in the tables: name and version.
     pub fn title(&self, name: &str) -> String {
         format!("{name} {}", self.programs[name].version)
+    }
+
+    /// The same where SQLite alone is among them.
+    pub fn launch_title(&self, name: &str) -> String {
+        if name == "bare" { "SQLite alone: open, first query".to_owned() } else { self.title(name) }
     }
 
     /// Runs one process; an error if it fails in any way.

@@ -10,7 +10,7 @@ pub fn run(bench: &mut Bench) -> Fallible<()> {
             let files = migrated(bench, set, mode)?;
             let entries = files.iter().map(|(name, file)| {
                 let bench = &*bench;
-                Entry::new(bench.contenders.title(name), move || {
+                Entry::new(bench.contenders.launch_title(name), move || {
                     bench.contenders.run(name, &[&"launch", &set, file, &"times=201"])
                 })
             });

@@ -13,7 +13,7 @@ pub fn run(bench: &mut Bench) -> Fallible<()> {
                 let files = migrated(bench, set, mode)?;
                 let entries = files.iter().map(|(name, file)| {
                     let bench = &*bench;
-                    Entry::new(bench.contenders.title(name), move || {
+                    Entry::new(bench.contenders.launch_title(name), move || {
                         match (cold, bench.options.drop_all) {
                             (false, _) => {}
                             (true, true) => forget_all()?,

@@ -1,4 +1,5 @@
-//! What lifeboat is compared with where no peer does the like: plain copies, and SQLite alone. It also fills databases.
+//! What lifeboat is compared with where no peer does the like: plain copies, and SQLite alone, whose launch is an open
+//! file and a first query. It also fills databases.
 
 #[path = "../../contender.rs"]
 mod contender;
@@ -7,12 +8,20 @@ use std::fs::{File, OpenOptions};
 use std::path::Path;
 use std::time::Instant;
 
-use contender::{Fallible, Request, answer, peak_kib};
+use contender::{Fallible, Open, Request, answer, peak_kib, run};
 use rusqlite::backup::Backup;
 use rusqlite::{Connection, version};
 
 fn main() -> Fallible<()> {
     let request = Request::read()?;
+    if request.command == "launch" {
+        let launch = |_: &str, path: &Path| {
+            let db = Connection::open(path)?;
+            db.query_row("SELECT count(*) FROM t1", [], |row| row.get::<_, i64>(0))?;
+            Ok(Box::new(db) as Open)
+        };
+        return run(&request, launch, || Ok(version().to_owned()));
+    }
     // For a copy: from, to. For the others: what, where.
     let (what, path) = (request.set.as_str(), request.file.as_path());
     let (before, started) = (peak_kib(), Instant::now());
