@@ -49,6 +49,7 @@ pub fn run(
     let times: usize = request.option("times").unwrap_or("1").parse()?;
     let before = peak_kib();
     let mut took = Vec::with_capacity(times);
+    let cpu = cpu_ns();
     let mut failure = None;
     for _ in 0..times {
         mark("begin");
@@ -60,8 +61,9 @@ pub fn run(
             failure = Some(error.to_string());
         }
     }
+    let cpu = cpu_ns().saturating_sub(cpu) / times as u64;
     took.sort();
-    answer(took[took.len() / 2], before);
+    answer(took[took.len() / 2], cpu, before);
     println!("sqlite {}", sqlite()?);
     if let Some(failure) = failure {
         println!("failed {}", failure.replace('\n', " "));
@@ -70,8 +72,9 @@ pub fn run(
 }
 
 #[allow(dead_code)]
-pub fn answer(took: Duration, before: u64) {
+pub fn answer(took: Duration, cpu: u64, before: u64) {
     println!("ns {}", took.as_nanos());
+    println!("cpu {cpu}");
     println!("peak-before {before}");
     println!("peak {}", peak_kib());
 }
@@ -81,6 +84,13 @@ pub fn peak_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse().ok()).unwrap_or(0)
+}
+
+/// How long this thread has been on a processor, in nanoseconds; 0 where the system does not tell. Whoever else is at work
+/// on the disk does not count in it.
+pub fn cpu_ns() -> u64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    text.split(' ').next().and_then(|first| first.parse().ok()).unwrap_or(0)
 }
 
 /// A system call that stands out in a trace, where the driver asks for one: a look at a file that is not there.

@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::place::wait_if_interrupted;
 use crate::{Bench, Fallible};
 
 /// Folder under `peers/`, which is the name shown, and the crate whose version counts.
@@ -34,6 +35,7 @@ struct Program {
 #[derive(Debug, Clone, Default)]
 pub struct Answer {
     pub ns: f64,
+    pub cpu_ns: f64,
     pub peak_kib: u64,
     pub sqlite: String,
     pub failed: Option<String>,
@@ -81,6 +83,7 @@ impl Contenders {
     /// Runs one process that may say that it failed.
     pub fn run_failing(&self, name: &str, words: &[&dyn AsRef<OsStr>]) -> Fallible<Answer> {
         let output = Command::new(self.path(name)).args(words.iter().map(AsRef::as_ref)).output()?;
+        wait_if_interrupted();
         if !output.status.success() {
             return Err(format!("{name} ended: {}", String::from_utf8_lossy(&output.stderr).trim()).into());
         }
@@ -89,6 +92,7 @@ impl Contenders {
             let (key, value) = line.split_once(' ').unwrap_or((line, ""));
             match key {
                 "ns" => answer.ns = value.parse()?,
+                "cpu" => answer.cpu_ns = value.parse()?,
                 "peak" => answer.peak_kib = value.parse()?,
                 "sqlite" => answer.sqlite = value.to_owned(),
                 "failed" => answer.failed = Some(value.to_owned()),

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LazyLock, Mutex};
 
 use rustix::fs::{Advice, fadvise, statfs, syncfs};
@@ -12,6 +13,15 @@ use crate::options::Options;
 
 /// What must not outlast this process.
 static LEFT: LazyLock<Mutex<Left>> = LazyLock::new(Mutex::default);
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Ctrl-C ends the contenders, too. Whoever waits for one must not go on to make files while the folder is emptied.
+pub fn wait_if_interrupted() {
+    while INTERRUPTED.load(Ordering::SeqCst) {
+        std::thread::park();
+    }
+}
 
 #[derive(Default)]
 struct Left {
@@ -37,6 +47,7 @@ impl Place {
             LEFT.lock().expect("no panic").folders.push(root.clone());
         }
         ctrlc::set_handler(|| {
+            INTERRUPTED.store(true, Ordering::SeqCst);
             clear();
             std::process::exit(130);
         })?;

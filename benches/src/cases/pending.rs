@@ -22,7 +22,7 @@ pub fn run(bench: &mut Bench) -> Fallible<()> {
                     as_before(bench, file)?;
                     let copied = cp(bench, file)?;
                     let ran = bench.contenders.run(peer, &[&"launch", &"pending", &file])?;
-                    Ok(Answer { ns: copied.ns + ran.ns, ..Answer::default() })
+                    Ok(Answer { ns: copied.ns + ran.ns, cpu_ns: copied.cpu_ns + ran.cpu_ns, ..Answer::default() })
                 })
             };
             let mut entries = vec![
