@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use contender::{Fallible, Open, Request, run};
-use lifeboat::{Check, Embedded, Event, Migrator, embed, rusqlite};
+use contender::{Fallible, Open, Request, answer, cpu_ns, peak_kib, run};
+use lifeboat::{Check, Embedded, Event, Migrator, RestoreFrom, RestoreOptions, SnapshotOptions, embed, rusqlite};
 
 static ONE: Embedded = embed!("$CARGO_MANIFEST_DIR/../../generated/refinery/1");
 static HUNDRED: Embedded = embed!("$CARGO_MANIFEST_DIR/../../generated/refinery/100");
@@ -21,8 +21,7 @@ fn main() -> Fallible<()> {
     let request = Request::read()?;
     let phases = Arc::new(Mutex::new(Vec::new()));
     if request.command != "launch" {
-        // `backup`, `restore` and `snapshot` of one file belong here, once `Database` has them.
-        return Err(format!("no such command: {}", request.command).into());
+        return copy(&request);
     }
     let launch = |set: &str, path: &Path| {
         let migrations = match set {
@@ -35,12 +34,7 @@ fn main() -> Fallible<()> {
             other => return Err(format!("no such set: {other}").into()),
         };
         let mut migrator = Migrator::new(migrations);
-        match request.option("check") {
-            Some("quick") => migrator = migrator.check_level(Check::Quick),
-            Some("full") => migrator = migrator.check_level(Check::Full),
-            Some("off") => migrator = migrator.check_level(Check::Off),
-            _ => {}
-        }
+        migrator = migrator.check_level(check(&request));
         if request.option("backup") == Some("no") {
             migrator = migrator.no_backup();
         }
@@ -62,6 +56,31 @@ fn main() -> Fallible<()> {
         println!("phase {} {name}", (*at - last).as_nanos());
         last = *at;
     }
+    Ok(())
+}
+
+fn check(request: &Request) -> Check {
+    match request.option("check") {
+        Some("quick") => Check::Quick,
+        Some("full") => Check::Full,
+        Some("off") => Check::Off,
+        _ => Check::Auto,
+    }
+}
+
+/// A backup or a snapshot of one file, or the restore of its newest backup.
+fn copy(request: &Request) -> Fallible<()> {
+    let migrator = Migrator::new(&ONE).check_level(check(request));
+    let db = migrator.at(&request.file);
+    let (before, cpu, started) = (peak_kib(), cpu_ns(), Instant::now());
+    match request.command.as_str() {
+        "backup" => drop(db.backup(None)?),
+        "snapshot" => drop(db.snapshot("bench", SnapshotOptions::default())?),
+        "restore" => drop(db.restore(&RestoreFrom::Latest, RestoreOptions::default())?),
+        other => return Err(format!("no such command: {other}").into()),
+    }
+    answer(started.elapsed(), cpu_ns().saturating_sub(cpu), before);
+    println!("sqlite {}", rusqlite::version());
     Ok(())
 }
 
