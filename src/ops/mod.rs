@@ -3,6 +3,7 @@
 mod apply;
 mod backup;
 mod create;
+mod doctor;
 #[cfg(feature = "cli")]
 mod example;
 mod fresh;
@@ -17,6 +18,7 @@ mod stats;
 mod status;
 
 pub use create::{Created, create};
+pub use doctor::{Action, Diagnosis, Finding, Severity, State};
 #[cfg(feature = "cli")]
 pub use example::start_from_example;
 pub use stats::{BackupStats, Integrity, Soundness, Stats};
@@ -24,6 +26,7 @@ pub use status::Status;
 
 pub(crate) use apply::apply_to;
 pub(crate) use backup::{back_up, backups, prune_backups, verify_backups};
+pub(crate) use doctor::diagnose;
 pub(crate) use inspect::{inspect, inspect_table, schema};
 pub(crate) use launch::{Launch, Looked, Ready};
 pub(crate) use preview::preview;
