@@ -25,6 +25,10 @@ const CHECKS: [&str; 14] = [
 pub(super) struct Checklist(Vec<Finding>);
 
 impl Checklist {
+    pub(super) fn has(&self, check: &str) -> bool {
+        self.0.iter().any(|finding| finding.check == check)
+    }
+
     pub(super) fn ok(&mut self, check: &'static str, found: impl Into<String>) {
         self.0.push(Finding::new(check, Severity::Ok, found));
     }

@@ -123,7 +123,7 @@ fn write_lock(connection: &Connection, length: u64, wait: Duration, facts: &mut 
         return list.skip(CHECK, "the file is empty, and would not be any more");
     }
     match write_lock_is_taken(connection, wait) {
-        Ok(false) => list.ok(CHECK, "nobody is writing"),
+        Ok(false) => list.ok(CHECK, "it is free"),
         Ok(true) => {
             facts.writing = true;
             let advice = "a run waits for it; if it lasts, close the other program that has the file open";

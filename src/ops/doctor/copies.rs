@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::super::launch::Launch;
 use super::checklist::Checklist;
+use super::content::Seen;
 use super::finding::Severity;
 use super::verdict::{Copy, Cut, Facts};
 use crate::backup::{Backup, Backups, INTERRUPTED, Original};
@@ -19,7 +20,7 @@ const RECENT: &str = "backups-recent";
 const DAYS: i64 = 30;
 
 /// Looks at every backup, the newest first.
-pub(super) fn look(launch: &Launch<'_>, backups: &Backups, has_history: bool, facts: &mut Facts, list: &mut Checklist) {
+pub(super) fn look(launch: &Launch<'_>, backups: &Backups, seen: &Seen, facts: &mut Facts, list: &mut Checklist) {
     let settings = launch.settings;
     let mut all = match backups.list() {
         Ok(all) => all,
@@ -28,7 +29,10 @@ pub(super) fn look(launch: &Launch<'_>, backups: &Backups, has_history: bool, fa
     all.reverse();
     let Some(newest) = all.first() else {
         list.skip(RECENT, "there is none");
-        if has_history {
+        if facts.unread.is_some() || facts.damage.is_some() {
+            return list.add(CHECK, Severity::Warning, "there is none", "keep the file as it is: it is all there is");
+        }
+        if seen.has_history {
             let advice = "`lifeboat backup create` takes one now; every run that changes something takes one first";
             return list.add(CHECK, Severity::Note, "there is none", advice);
         }

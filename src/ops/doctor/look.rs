@@ -36,7 +36,10 @@ pub(crate) fn diagnose(launch: &Launch<'_>, soundness: Soundness) -> Result<Diag
         }
         surroundings::rights(&database, &backups, &mut facts, &mut list);
         surroundings::space(launch, &database, &backups, seen.size, &mut facts, &mut list);
-        copies::look(launch, &backups, seen.has_history, &mut facts, &mut list);
+        copies::look(launch, &backups, &seen, &mut facts, &mut list);
+    }
+    if !list.has("migrations") {
+        list.ok("migrations", format!("{} known; not tried, since {why}", launch.migrations.len()));
     }
     if launch.settings.cancel.is_cancelled() {
         return Err(Problem::Cancelled {}.into());

@@ -89,11 +89,16 @@ pub(super) fn rights(database: &DatabasePath, backups: &Backups, facts: &mut Fac
 pub(super) fn launch_lock(database: &DatabasePath, facts: &mut Facts, list: &mut Checklist) {
     const CHECK: &str = "launch-lock";
     match look_at_launch_lock(&database.lock_file()) {
-        Ok(None) => list.ok(CHECK, "nobody is migrating"),
+        Ok(None) => list.ok(CHECK, "it is free"),
         Ok(Some(holder)) => {
             facts.launching = Some(holder);
             let who = holder.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"));
-            list.add(CHECK, Severity::Warning, format!("{who} is migrating"), "wait until it is done");
+            list.add(
+                CHECK,
+                Severity::Note,
+                format!("{who} has it, and changes the file or its backups"),
+                "wait until it is done",
+            );
         }
         Err(error) => list.skip(CHECK, format!("`{}` cannot be looked at: {error}", database.lock_file().display())),
     }
