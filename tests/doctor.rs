@@ -186,7 +186,7 @@ fn a_run_that_was_cut_off_can_be_undone_as_long_as_its_backup_is_there() {
     let migrator = project.migrator().atomicity(Atomicity::Step);
     let [other, copy] = project.backups().try_into().unwrap();
     let diagnosis = look(&migrator, &project.db(), project.path());
-    assert_eq!(diagnosis.state.actions(), [Action::Recover, Action::Migrate]);
+    assert_eq!(diagnosis.state.actions(), [Action::Recover]);
     assert_eq!(found(&diagnosis, "open-run", Severity::Problem), format!("a run was cut off; `{copy}` undoes it"));
     let kept = fs::read(project.backups_dir().join(&copy)).unwrap();
     let mut changed = kept.clone();
@@ -197,7 +197,7 @@ fn a_run_that_was_cut_off_can_be_undone_as_long_as_its_backup_is_there() {
         panic!("{diagnosis:?}")
     };
     assert!(why.contains("not what it was"), "{why}");
-    assert_eq!(*backups, [other.clone()]);
+    assert_eq!(*backups, vec![other.clone()]);
     let actions = [Action::RestoreBackup { backup: other }, Action::AcceptAsIs, Action::ContactSupport];
     assert_eq!(diagnosis.state.actions(), actions);
     // What is said to be possible is possible.
@@ -380,6 +380,19 @@ fn a_file_that_was_marked_read_only_cannot_be_migrated() {
     let diagnosis = doctor(&project);
     assert!(matches!(diagnosis.state, State::ReadOnly { up_to_date: false, .. }), "{diagnosis:?}");
     assert!(found(&diagnosis, "rights", Severity::Problem).contains("its permissions do not allow it"));
+}
+
+#[test]
+fn a_folder_for_copies_that_cannot_be_written_stands_in_the_way_of_a_run_alone() {
+    let project = migrated();
+    let mut permissions = fs::metadata(project.backups_dir()).unwrap().permissions();
+    permissions.set_readonly(true);
+    fs::set_permissions(project.backups_dir(), permissions).unwrap();
+    let diagnosis = doctor(&project);
+    assert_eq!(diagnosis.state, State::Ready);
+    assert!(found(&diagnosis, "rights", Severity::Problem).starts_with("no backup can be written to"));
+    project.write("V3__more", "CREATE TABLE more (id)");
+    assert!(matches!(doctor(&project).state, State::ReadOnly { up_to_date: false, .. }));
 }
 
 #[test]

@@ -107,7 +107,7 @@ pub(super) enum Command {
     Inspect(Inspect),
     /// Shows a database at a glance: sizes, pages, settings, backups; touches nothing
     Stats(Stats),
-    /// Checks everything that can be checked without writing, and says what to do; touches nothing
+    /// Checks all that can be checked without writing, and says what to do
     ///
     /// Configuration, paths, rights, disk space, locks, migrations, history, damage, foreign keys, drift, backups. Also
     /// where the configuration, the database or the migrations cannot be used.

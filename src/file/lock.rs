@@ -100,7 +100,8 @@ pub(crate) fn look_at_launch_lock(path: &Path) -> io::Result<Option<Option<u32>>
 /// Whether another connection has SQLite's write lock, or keeps it from being taken. `BEGIN IMMEDIATE` writes neither to
 /// the file nor to a journal until a page is changed; an empty file would be changed, and is not to be asked about.
 pub(crate) fn write_lock_is_taken(connection: &Connection, busy: Duration) -> rusqlite::Result<bool> {
-    connection.busy_timeout(Duration::ZERO)?;
+    // Who has it for longer than a single row takes is at work; who looks too, as we do, is not.
+    connection.busy_timeout(Duration::from_millis(50))?;
     connection.pragma_update(None, "query_only", false)?;
     let began = connection.execute_batch("BEGIN IMMEDIATE");
     if began.is_ok() {

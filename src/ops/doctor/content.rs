@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::super::launch::Launch;
+use super::super::launch::{Launch, telling_the_wait};
 use super::super::stats::Soundness;
 use super::super::status::not_embedded;
 use super::checklist::Checklist;
@@ -48,7 +48,7 @@ pub(super) fn look(
 ) -> Result<Seen, Problem> {
     let length = database.metadata().map_or(0, std::fs::Metadata::len);
     let mut seen = Seen { size: (length, false), ..Seen::default() };
-    let opened = open(launch, database.real(), facts);
+    let opened = telling_the_wait(|| open(launch, database.real(), facts));
     let connection = match opened {
         Ok(connection) => connection,
         Err(problem) => {

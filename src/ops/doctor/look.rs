@@ -34,7 +34,7 @@ pub(crate) fn diagnose(launch: &Launch<'_>, soundness: Soundness) -> Result<Diag
                 seen = content::look(launch, &database, &backups, soundness, &mut facts, &mut list)?;
             }
         }
-        surroundings::rights(&database, &backups, &mut facts, &mut list);
+        surroundings::rights(launch, &database, &backups, &mut facts, &mut list);
         surroundings::space(launch, &database, &backups, seen.size, &mut facts, &mut list);
         copies::look(launch, &backups, &seen, &mut facts, &mut list);
     }

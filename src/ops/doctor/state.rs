@@ -51,7 +51,7 @@ pub enum State {
     Interrupted {
         /// The backup that undoes it.
         backup: String,
-        /// Whether it can be put back. Then the next launch does it.
+        /// Whether it can be put back. Then the next launch does it, too, before it migrates.
         restorable: bool,
         /// Why it cannot.
         why: Option<String>,
@@ -177,7 +177,7 @@ impl State {
             State::Diverged { .. } | State::OutOfOrder { .. } | State::BadMigrations { .. } => {
                 vec![Action::UpdateApp, Action::ContactSupport]
             }
-            State::Interrupted { restorable: true, .. } => vec![Action::Recover, Action::Migrate],
+            State::Interrupted { restorable: true, .. } => vec![Action::Recover],
             State::Interrupted { restorable: false, backups, .. } => {
                 newest(backups).chain([Action::AcceptAsIs, Action::ContactSupport]).collect()
             }

@@ -60,7 +60,13 @@ pub(super) fn place(path: &Path, facts: &mut Facts, list: &mut Checklist) -> Opt
 }
 
 /// What SQLite found out when it opened the file, `facts.unwritable`, counts too.
-pub(super) fn rights(database: &DatabasePath, backups: &Backups, facts: &mut Facts, list: &mut Checklist) {
+pub(super) fn rights(
+    launch: &Launch<'_>,
+    database: &DatabasePath,
+    backups: &Backups,
+    facts: &mut Facts,
+    list: &mut Checklist,
+) {
     const CHECK: &str = "rights";
     const ADVICE: &str = "give the file and its folder to the user that runs the app";
     let there = database.metadata().map(|_| database.real());
@@ -79,7 +85,8 @@ pub(super) fn rights(database: &DatabasePath, backups: &Backups, facts: &mut Fac
     match refuses_writing(&backups.folder).filter(|_| backups.folder.exists()) {
         Some(why) => {
             let found = format!("no backup can be written to `{}`: {why}", backups.folder.display());
-            list.add(CHECK, Severity::Problem, found, "give the folder to the user that runs the app");
+            list.add(CHECK, Severity::Problem, found.clone(), "give the folder to the user that runs the app");
+            facts.no_copy = Some(found).filter(|_| launch.settings.backup);
         }
         None if there.is_some() => list.ok(CHECK, "the file and its folder can be written"),
         None => list.ok(CHECK, "the folder can be written"),

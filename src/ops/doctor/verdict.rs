@@ -58,6 +58,8 @@ pub(super) struct Facts {
     pub(super) place: Place,
     /// Why file or folder cannot be written.
     pub(super) unwritable: Option<String>,
+    /// Why the copy that a run needs cannot be written.
+    pub(super) no_copy: Option<String>,
     /// Somebody has the launch lock; who.
     pub(super) launching: Option<Option<u32>>,
     pub(super) writing: bool,
@@ -163,6 +165,9 @@ pub(super) fn state(facts: &Facts) -> State {
     if facts.writing {
         return State::Locked { lock: "write lock", holder: None };
     }
+    if let Some(why) = &facts.no_copy {
+        return unwritable(why, false);
+    }
     match &facts.shortage {
         Some(Shortage { folder, needed, available }) => {
             State::NoSpace { folder: folder.clone(), needed: *needed, available: *available }
@@ -266,7 +271,7 @@ mod tests {
     fn a_run_that_was_cut_off_goes_before_damage_if_it_can_be_undone() {
         let cut = |stuck: Option<&str>| Some(Cut { backup: "new.db".to_owned(), stuck: stuck.map(ToOwned::to_owned) });
         let damaged = |cut| Facts { cut, damage: Some("torn".to_owned()), ..pending() };
-        assert_eq!(state(&damaged(cut(None))).actions(), [Action::Recover, Action::Migrate]);
+        assert_eq!(state(&damaged(cut(None))).actions(), [Action::Recover]);
         assert!(matches!(state(&damaged(cut(Some("gone")))), State::Corrupt { .. }));
         let stuck = state(&Facts { cut: cut(Some("gone")), ..pending() });
         assert_eq!(stuck.actions(), [restore("old.db"), Action::AcceptAsIs, Action::ContactSupport]);
@@ -284,6 +289,11 @@ mod tests {
         assert_eq!(state(&facts).actions(), [Action::GrantAccess, Action::Retry]);
         facts.called.pending.clear();
         assert_eq!(state(&facts).actions(), [Action::OpenReadOnly, Action::GrantAccess, Action::Retry]);
+        // Where only the copy cannot be written, the app goes on as long as it needs none.
+        let mut facts = Facts { no_copy: Some("a medium".to_owned()), ..pending() };
+        assert_eq!(state(&facts).actions(), [Action::GrantAccess, Action::Retry]);
+        facts.called.pending.clear();
+        assert_eq!(state(&facts), State::Ready);
     }
 
     #[test]
