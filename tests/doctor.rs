@@ -521,3 +521,56 @@ fn a_look_can_be_cancelled() {
     let error = migrator.at(project.db()).diagnose().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Cancelled);
 }
+
+#[test]
+fn no_damage_makes_a_look_fail_or_change_anything() {
+    let project = migrated();
+    project.write("V3__more", "CREATE TABLE more (id)");
+    let migrator = project.migrator().wait(std::time::Duration::ZERO);
+    let whole = fs::read(project.db()).unwrap();
+    let mut seed = 0x2545_f491_4f6c_dd1d_u64;
+    let mut random = |below: usize| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        usize::try_from(seed % below as u64).unwrap()
+    };
+    let mut sound = 0;
+    for round in 0..120 {
+        let mut damaged = whole.clone();
+        // Half of it where it tells: headers of the file and of its pages.
+        for _ in 0..=random(6) {
+            let at = if round % 2 == 0 { random(whole.len()) } else { random(whole.len() / 4096) * 4096 + random(110) };
+            damaged[at] = u8::try_from(random(256)).unwrap();
+        }
+        if round % 7 == 0 {
+            damaged.truncate(random(whole.len()));
+        }
+        fs::write(project.db(), &damaged).unwrap();
+        let diagnosis = migrator.at(project.db()).diagnose().unwrap();
+        assert_eq!(fs::read(project.db()).unwrap(), damaged, "round {round}: {diagnosis:?}");
+        assert!(!diagnosis.state.actions().is_empty());
+        assert_eq!(diagnosis.findings.len(), 14);
+        sound += usize::from(matches!(diagnosis.state, State::NeedsMigration { .. }));
+    }
+    assert!((1..110).contains(&sound), "some damage is found, and some is none: {sound}");
+}
+
+#[test]
+fn every_state_and_action_is_in_the_readme() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let source = fs::read_to_string(root.join("src/ops/doctor/state.rs")).unwrap();
+    let variant = regex::Regex::new(r"(?m)^    ([A-Z][A-Za-z]+)(,| \{)$").unwrap();
+    // As serde does it.
+    let kebab = |name: &str| {
+        let parts =
+            name.chars().map(|c| if c.is_uppercase() { format!("-{}", c.to_lowercase()) } else { c.to_string() });
+        parts.collect::<String>().trim_start_matches('-').to_owned()
+    };
+    let names: Vec<String> = variant.captures_iter(&source).map(|found| kebab(&found[1])).collect();
+    assert!(names.len() > 25, "{names:?}");
+    for name in names {
+        assert!(readme.contains(&format!("`{name}`")), "{name}");
+    }
+}

@@ -79,6 +79,10 @@ impl LaunchLock {
     }
 }
 
+/// Whoever has a lock for longer is at work. For less there may be another one who looks; or a process that was being
+/// forked when its parent let the lock go, and has it until it runs its own program.
+const INSTANT: Duration = Duration::from_millis(100);
+
 /// Whether somebody has the launch lock, and who, as far as the file tells. It is never made, and what is taken to find
 /// out is let go at once. It is a shared lock, so that two who look do not see each other.
 pub(crate) fn look_at_launch_lock(path: &Path) -> io::Result<Option<Option<u32>>> {
@@ -90,18 +94,21 @@ pub(crate) fn look_at_launch_lock(path: &Path) -> io::Result<Option<Option<u32>>
         Err(error) => return Err(error),
     }
     let mut file = File::open(path)?;
-    match file.try_lock_shared() {
-        Ok(()) => Ok(None),
-        Err(TryLockError::WouldBlock) => Ok(Some(holder(&mut file))),
-        Err(TryLockError::Error(error)) => Err(error),
+    let started = Instant::now();
+    loop {
+        match file.try_lock_shared() {
+            Ok(()) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if started.elapsed() >= INSTANT => return Ok(Some(holder(&mut file))),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(2)),
+        }
     }
 }
 
 /// Whether another connection has SQLite's write lock, or keeps it from being taken. `BEGIN IMMEDIATE` writes neither to
 /// the file nor to a journal until a page is changed; an empty file would be changed, and is not to be asked about.
 pub(crate) fn write_lock_is_taken(connection: &Connection, busy: Duration) -> rusqlite::Result<bool> {
-    // Who has it for longer than a single row takes is at work; who looks too, as we do, is not.
-    connection.busy_timeout(Duration::from_millis(50))?;
+    connection.busy_timeout(INSTANT)?;
     connection.pragma_update(None, "query_only", false)?;
     let began = connection.execute_batch("BEGIN IMMEDIATE");
     if began.is_ok() {

@@ -216,3 +216,37 @@ fn the_document_has_the_state_its_actions_and_every_finding() {
     let message = document["message"].as_str().unwrap();
     assert!(message.ends_with("is newer than these migrations: use the migrations of the newer version"), "{message}");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_this_user_may_not_read_or_write_is_told() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::os::unix::process::CommandExt;
+
+    use super::Ran;
+
+    let project = Project::with(super::TWO);
+    lifeboat(project.path(), &["migrate", "-q", "-d", "data/app.db"]).ends_with(0);
+    if fs::metadata(project.path()).unwrap().uid() != 0 {
+        return crate::support::skipped("only root can be somebody else");
+    }
+    let allow = |path: &std::path::Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let data = project.path().join("data");
+    allow(project.path(), 0o755);
+    let as_nobody = |mode| {
+        allow(&data, mode);
+        let before = tree(project.path());
+        let ran = super::command(project.path(), &["doctor", "-d", "data/app.db"]).uid(65534).gid(65534).output();
+        assert_eq!(tree(project.path()), before);
+        ran.map(|output| Ran::of(output).ends_with(0).stdout)
+    };
+    // The folder can be seen through, and not written.
+    let Ok(shown) = as_nobody(0o755) else {
+        return crate::support::skipped("another user cannot run the command here");
+    };
+    assert!(shown.contains("  x   rights          `data/app.db` cannot be written: Permission denied"), "{shown}");
+    assert!(shown.ends_with("`data/app.db` cannot be written: it can be read, and nothing is pending\n"), "{shown}");
+    let shown = as_nobody(0o700).unwrap();
+    assert!(shown.contains("  x   paths           cannot look at `data/app.db`: Permission denied"), "{shown}");
+    assert!(shown.contains("`data/app.db` cannot be read: give the file"), "{shown}");
+}
