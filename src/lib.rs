@@ -23,6 +23,7 @@ pub use migration::{Embedded, Entry, Migration, Migrations, Plan, Prefix};
 pub use migrator::{Database, Environment, Migrator};
 #[cfg(feature = "cli")]
 pub use ops::start_from_example;
+pub use ops::{Action, Diagnosis, Finding, Severity, State};
 pub use ops::{
     BackupStats, Created, Integrity, RestoreFrom, RestoreOptions, RestoreReport, Snapshot, SnapshotOptions, Soundness,
     Stats, Status, create,

@@ -16,6 +16,7 @@ mod concurrency;
 mod connect;
 mod corpus;
 mod crash;
+mod doctor;
 mod embedding;
 mod foreign_code;
 mod foreign_keys;

@@ -107,6 +107,11 @@ pub(super) enum Command {
     Inspect(Inspect),
     /// Shows a database at a glance: sizes, pages, settings, backups; touches nothing
     Stats(Stats),
+    /// Checks all that can be checked without writing, and says what to do
+    ///
+    /// Configuration, paths, rights, disk space, locks, migrations, history, damage, foreign keys, drift, backups. Also
+    /// where the configuration, the database or the migrations cannot be used.
+    Doctor(Doctor),
     /// Undoes a run that was cut off between its transactions, or says what stands in the way
     Recover(Recover),
     /// Takes, lists, verifies and prunes the automatic backups
@@ -286,6 +291,17 @@ pub(super) struct Stats {
     /// Looks at a backup: its file name, or `latest`
     #[arg(long, value_name = "NAME")]
     pub(super) backup: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Doctor {
+    /// Ends with 3 unless the database is ready and nothing needs to be looked at
+    #[arg(long)]
+    pub(super) exit_code: bool,
+    /// How thoroughly the pages are looked at: `quick` or `full` [default: quick]
+    #[arg(long, value_name = "HOW", value_parser =
+        PossibleValuesParser::new(value::SOUNDNESS).try_map(|text| value::soundness(&text)))]
+    pub(super) integrity: Option<Soundness>,
 }
 
 #[derive(Debug, Args)]

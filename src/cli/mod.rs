@@ -6,6 +6,8 @@ mod backup;
 mod config;
 mod confirm;
 mod create;
+mod doctor;
+mod doctor_text;
 mod dotenv;
 mod environment;
 mod exit;

@@ -39,11 +39,26 @@ pub(super) struct Options {
     pub(super) config: Option<PathBuf>,
     /// What a person should know of where all this came from.
     pub(super) notes: Vec<String>,
+    /// What cannot be used.
+    pub(super) problems: Vec<Problem>,
 }
 
 impl Options {
     /// Gathers the options of a command that was started in `folder`.
     pub(super) fn gather(global: &Global, folder: &Path) -> Result<Self, Problem> {
+        let mut options = Self::gather_usable(global, folder)?;
+        if options.problems.is_empty() { Ok(options) } else { Err(options.problems.remove(0)) }
+    }
+
+    /// The same with what can be used of the configuration and the environment: the defaults stand for the rest.
+    pub(super) fn gather_usable(global: &Global, folder: &Path) -> Result<Self, Problem> {
+        let mut problems = Vec::new();
+        let mut usable = |layer: Result<Layer, Problem>| {
+            layer.unwrap_or_else(|problem| {
+                problems.push(problem);
+                Layer::default()
+            })
+        };
         let mut notes = Vec::new();
         let mut environment = Environment::of_process(folder);
         let has_file = !global.no_env_file && environment.add_file(folder, &mut notes);
@@ -61,10 +76,10 @@ impl Options {
         if !global.no_env_file && !has_file && project != folder {
             environment.add_file(&project, &mut notes);
         }
-        let configured = config.as_deref().map(config::read).transpose()?.unwrap_or_default();
+        let configured = config.as_deref().map(|config| usable(config::read(config))).unwrap_or_default();
         let flags = flags(global, folder)?;
         let database_by_flag = flags.database.is_some();
-        let said = environment.layer(&mut notes)?;
+        let said = usable(environment.layer(&mut notes));
         if flags.database.is_none() && flags.data_dir.is_none() && said.database.is_none() && said.data_dir.is_none() {
             notes.extend(environment.foreign_url());
         }
@@ -91,6 +106,7 @@ impl Options {
             foreign_keys_on: layer.foreign_keys_on,
             config,
             notes,
+            problems,
         })
     }
 

@@ -15,7 +15,7 @@ use super::options::Options;
 use super::screen::Screen;
 use super::session::Session;
 use super::value::{self, Color};
-use super::{backup, create, human, inspect, json, migrate, recover, restore, snapshot, stats, status};
+use super::{backup, create, doctor, human, inspect, json, migrate, recover, restore, snapshot, stats, status};
 
 /// Runs the command line.
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
@@ -81,9 +81,14 @@ fn command(arguments: &Arguments, color: Color) -> Exit {
     let folder = std::env::current_dir();
     let here = folder.as_deref().unwrap_or(std::path::Path::new("")).to_owned();
     let early = Screen::new(color, &here, global.quiet, global.verbose);
+    // What cannot be used is a finding of the doctor's, and a failure of all others.
+    let gather = |folder: &std::path::Path| match &arguments.command {
+        Command::Doctor(_) => Options::gather_usable(global, folder),
+        _ => Options::gather(global, folder),
+    };
     let session = folder
         .map_err(|source| Problem::Io { path: PathBuf::from("."), action: "find the working directory", source })
-        .and_then(|folder| Options::gather(global, &folder).map(|options| (folder, options)))
+        .and_then(|folder| gather(&folder).map(|options| (folder, options)))
         .map_err(Failure::from)
         .and_then(|(folder, options)| {
             let screen = Screen::new(options.color, &folder, global.quiet, global.verbose);
@@ -96,7 +101,11 @@ fn command(arguments: &Arguments, color: Color) -> Exit {
                     BackupCommand::Prune(args) => !args.dry_run,
                     BackupCommand::List | BackupCommand::Verify(_) => false,
                 },
-                Command::Status(_) | Command::Create(_) | Command::Inspect(_) | Command::Stats(_) => false,
+                Command::Status(_)
+                | Command::Create(_)
+                | Command::Inspect(_)
+                | Command::Stats(_)
+                | Command::Doctor(_) => false,
             };
             // A compressed backup is decompressed to be looked at.
             let tidies =
@@ -118,6 +127,7 @@ fn command(arguments: &Arguments, color: Color) -> Exit {
         Command::Stats(args) => stats::stats(&session, args),
         Command::Snapshot(args) => snapshot::snapshot(&session, args),
         Command::Restore(args) => restore::restore(&session, args),
+        Command::Doctor(args) => doctor::doctor(&session, args),
     };
     match answer {
         Ok(Answer { text, exit }) => {

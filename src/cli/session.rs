@@ -57,6 +57,11 @@ impl Session {
 
     /// How the options want these migrations to be run.
     pub(super) fn migrator(&self, migrations: Migrations) -> Migrator {
+        self.migrator_with(migrations, self.options.history_table.as_deref())
+    }
+
+    /// The same with another history table.
+    pub(super) fn migrator_with(&self, migrations: Migrations, history_table: Option<&str>) -> Migrator {
         let options = &self.options;
         let progress = Arc::clone(&self.progress);
         let mut migrator = Migrator::new(migrations)
@@ -72,7 +77,7 @@ impl Session {
         if options.covers_data_dir() {
             migrator = migrator.data_dir(&options.data_dir);
         }
-        if let Some(name) = &options.history_table {
+        if let Some(name) = history_table {
             migrator = migrator.history_table(name);
         }
         migrator = options.allow.iter().fold(migrator, |migrator, name| migrator.allow(name));

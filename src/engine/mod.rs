@@ -1,6 +1,7 @@
 //! A run on an open connection: groups, savepoints, the authorizer, the checks. The only caller of refinery's apply.
 
 mod checks;
+mod expected;
 mod fingerprint;
 mod foreign_keys;
 mod groups;
@@ -22,6 +23,7 @@ mod watch;
 pub use settings::{Atomicity, Check, LedgerText, StepContext};
 
 pub(crate) use checks::{copy_depth, hashing};
+pub(crate) use expected::expected;
 pub(crate) use foreign_keys::{Before, note_all};
 pub(crate) use groups::{group, is_split};
 pub(crate) use ledger::{CLOSE_ALL, close_restore, open_restore};

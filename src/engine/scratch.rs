@@ -19,7 +19,7 @@ use crate::migration::{Body, Migration};
 /// The trial must not become a second run: a text that works long without any row is left to the run.
 const AT_MOST: Duration = Duration::from_secs(2);
 /// Nor may it fill the memory: pages of the default size.
-const PAGES_AT_MOST: u32 = 32 * 1024;
+pub(super) const PAGES_AT_MOST: u32 = 32 * 1024;
 
 /// Finds what cannot compile in the pending migrations. `file` is not written.
 pub(crate) fn compile(file: &Connection, settings: &Settings, pending: &[Migration]) -> Result<(), Problem> {
@@ -59,22 +59,25 @@ pub(crate) fn compile(file: &Connection, settings: &Settings, pending: &[Migrati
             Err(stopped) if stopped.at_compile => return Err(stopped.problem),
             Err(_) => return Ok(()),
         }
-        // As between the migrations of a run.
-        let reset = if watch.take_touched().all { "PRAGMA writable_schema = RESET" } else { "" };
-        let settled = scratch
-            .execute_batch("PRAGMA legacy_alter_table = OFF; PRAGMA writable_schema = OFF")
-            .and_then(|()| scratch.execute_batch(reset));
-        if settled.is_err() || !scratch.is_autocommit() && scratch.execute_batch("COMMIT").is_err() {
+        if settle(&scratch, &watch).is_err() {
             return Ok(());
         }
     }
     Ok(())
 }
 
+/// As between the migrations of a run.
+pub(super) fn settle(scratch: &Connection, watch: &Watch) -> rusqlite::Result<()> {
+    let reset = if watch.take_touched().all { "PRAGMA writable_schema = RESET" } else { "" };
+    scratch.execute_batch("PRAGMA legacy_alter_table = OFF; PRAGMA writable_schema = OFF")?;
+    scratch.execute_batch(reset)?;
+    if scratch.is_autocommit() { Ok(()) } else { scratch.execute_batch("COMMIT") }
+}
+
 /// What leads out of the scratch database. Where it is allowed, the run does it, once; here it ends the trial.
 const REACHING: &[&str] = &["attach", "load_extension"];
 
-fn without_reach(mut rules: Rules) -> Rules {
+pub(super) fn without_reach(mut rules: Rules) -> Rules {
     if let Rules::Script { allowed, .. } = &mut rules {
         std::sync::Arc::make_mut(allowed).retain(|name| !REACHING.contains(&name.as_str()));
     }
@@ -86,7 +89,7 @@ fn is_allowed(settings: &Settings, migration: &Migration, name: &str) -> bool {
 }
 
 /// What `on_connect` attached is real, and a trial must not write to it.
-fn reaches_others(scratch: &Connection) -> rusqlite::Result<bool> {
+pub(super) fn reaches_others(scratch: &Connection) -> rusqlite::Result<bool> {
     scratch.prepare("SELECT 1 FROM pragma_database_list WHERE name NOT IN ('main', 'temp')")?.exists([])
 }
 

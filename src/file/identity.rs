@@ -68,6 +68,12 @@ impl DatabasePath {
         Ok(DatabasePath { real, metadata: Some(metadata) })
     }
 
+    /// The path as if nothing lay there: for the backups of what cannot be resolved.
+    pub(crate) fn without_file(path: &Path) -> Option<Self> {
+        let real = std::path::absolute(path).ok().filter(|path| path.file_name().is_some())?;
+        Some(DatabasePath { real, metadata: None })
+    }
+
     /// SQLite takes an empty file for a new database, and deletes a log that it finds beside it. But a log with content
     /// beside an empty file is all that is left of somebody's data.
     pub(crate) fn is_log_alone(&self) -> bool {

@@ -5,10 +5,13 @@
 //! its content (the holder's process id) is for a message and never for a decision.
 
 use std::fs::{File, Metadata, OpenOptions, TryLockError};
-use std::io::{Read, Seek, Write};
+use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use rusqlite::Connection;
+
+use super::connect::is_busy;
 use super::durable::give_same_access;
 use super::identity::io_problem;
 use crate::error::Problem;
@@ -73,6 +76,50 @@ impl LaunchLock {
         let _ = file.rewind();
         let _ = writeln!(file, "{}", std::process::id());
         Ok(LaunchLock(file))
+    }
+}
+
+/// Whoever has a lock for longer is at work. For less there may be another one who looks; or a process that was being
+/// forked when its parent let the lock go, and has it until it runs its own program.
+const INSTANT: Duration = Duration::from_millis(100);
+
+/// Whether somebody has the launch lock, and who, as far as the file tells. It is never made, and what is taken to find
+/// out is let go at once. It is a shared lock, so that two who look do not see each other.
+pub(crate) fn look_at_launch_lock(path: &Path) -> io::Result<Option<Option<u32>>> {
+    match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => {}
+        // Opening a pipe would wait for ever.
+        Ok(_) => return Err(io::Error::other("it is not a file")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    }
+    let mut file = File::open(path)?;
+    let started = Instant::now();
+    loop {
+        match file.try_lock_shared() {
+            Ok(()) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if started.elapsed() >= INSTANT => return Ok(Some(holder(&mut file))),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(2)),
+        }
+    }
+}
+
+/// Whether another connection has SQLite's write lock, or keeps it from being taken. `BEGIN IMMEDIATE` writes neither to
+/// the file nor to a journal until a page is changed; an empty file would be changed, and is not to be asked about.
+pub(crate) fn write_lock_is_taken(connection: &Connection, busy: Duration) -> rusqlite::Result<bool> {
+    connection.busy_timeout(INSTANT)?;
+    connection.pragma_update(None, "query_only", false)?;
+    let began = connection.execute_batch("BEGIN IMMEDIATE");
+    if began.is_ok() {
+        connection.execute_batch("ROLLBACK")?;
+    }
+    connection.pragma_update(None, "query_only", true)?;
+    connection.busy_timeout(busy)?;
+    match began {
+        Ok(()) => Ok(false),
+        Err(error) if is_busy(&error) => Ok(true),
+        Err(error) => Err(error),
     }
 }
 

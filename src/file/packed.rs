@@ -7,6 +7,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::durable::{allocate_exclusively, publish, remove_if_there, sync_file};
+use super::hash::MAGIC;
 
 /// zstd's own default: several hundred MB a second, and a database at half its size or less.
 const LEVEL: i32 = 3;
@@ -59,6 +60,13 @@ fn hash_of_packed(packed: &Path, go_on: &impl Fn() -> io::Result<()>) -> io::Res
         Ok(())
     })?;
     Ok(hasher.finalize().into())
+}
+
+/// Whether a compressed copy can be read, and begins as a database does. Nothing is written.
+pub(crate) fn starts_as_database(packed: &Path) -> io::Result<bool> {
+    let mut start = [0_u8; MAGIC.len()];
+    zstd::Decoder::new(File::open(packed)?)?.read_exact(&mut start)?;
+    Ok(start == *MAGIC)
 }
 
 /// Writes the plain form of `packed` to `plain`, which must not be there, and which is as private as a file can be. Not

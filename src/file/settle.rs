@@ -34,3 +34,17 @@ pub(crate) fn may_be_written(path: &Path) -> bool {
     std::fs::metadata(path)
         .is_ok_and(|metadata| !metadata.permissions().readonly() || (cfg!(not(unix)) && metadata.is_dir()))
 }
+
+/// Why a file or folder cannot be written by this process, asked of the system without trying; nothing, if it can.
+pub(crate) fn refuses_writing(path: &Path) -> Option<String> {
+    if !may_be_written(path) {
+        return Some("its permissions do not allow it".to_owned());
+    }
+    #[cfg(unix)]
+    {
+        // Also the owner and the medium, of which permissions tell nothing.
+        rustix::fs::access(path, rustix::fs::Access::WRITE_OK).err().map(|error| io::Error::from(error).to_string())
+    }
+    #[cfg(not(unix))] // not run there: what a list of access rights says is seen when it is written
+    None
+}

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::directives::Directives;
 use super::embedded::Embedded;
@@ -23,6 +24,8 @@ pub struct Migrations {
     list: Vec<Migration>,
     /// What looked like a migration and is none. Kept until the migrations are used, so that embedding cannot fail.
     mistakes: Vec<Mistake>,
+    /// The folder that could not be read, and why.
+    unread: Option<(PathBuf, Arc<std::io::Error>)>,
     /// Versions that were spoken of and are none.
     unknown_versions: Vec<i64>,
     /// The folder that was embedded, on the machine that built the app.
@@ -58,6 +61,19 @@ impl Migrations {
         let migrations = collector.finish();
         migrations.check()?;
         Ok(migrations)
+    }
+
+    /// As [`from_dir`](Self::from_dir), but whatever is wrong is said when the migrations are used, as with embedded ones:
+    /// for [`Database::diagnose`](crate::Database::diagnose), which has more to tell.
+    pub fn from_dir_unchecked(folder: impl AsRef<Path>) -> Self {
+        match source::read_folder(folder.as_ref()) {
+            Ok(files) => {
+                let mut collector = Collector::with_capacity(files.len());
+                files.into_iter().for_each(|file| collector.add(file));
+                collector.finish()
+            }
+            Err((path, source)) => Migrations { unread: Some((path, Arc::new(source))), ..Migrations::default() },
+        }
     }
 
     /// From the oldest to the newest.
@@ -122,6 +138,10 @@ impl Migrations {
 
     /// Refuses what cannot be used: mistaken names and unusable texts, equal versions.
     pub(crate) fn check(&self) -> Result<(), Problem> {
+        if let Some((path, source)) = &self.unread {
+            let source = std::io::Error::new(source.kind(), source.to_string());
+            return Err(Problem::NoMigrations { path: path.clone(), source });
+        }
         if let Some(mistake) = self.mistakes.first() {
             return Err(Problem::BadMigration {
                 path: mistake.path.clone(),

@@ -7,7 +7,8 @@ use crate::backup::{Backup, Verified};
 use crate::error::Result;
 use crate::migration::{Migration, Target};
 use crate::ops::{
-    self, Launch, RestoreFrom, RestoreOptions, RestoreReport, Snapshot, SnapshotOptions, Soundness, Stats, Status,
+    self, Diagnosis, Launch, RestoreFrom, RestoreOptions, RestoreReport, Snapshot, SnapshotOptions, Soundness, Stats,
+    Status,
 };
 use crate::report::Report;
 use crate::schema::{Detail, Inspection, Schema};
@@ -99,6 +100,41 @@ impl Database<'_> {
     /// As [`inspect`](Self::inspect). Damage that leaves the file readable is no error: [`Stats::integrity`] tells it.
     pub fn stats(&self, soundness: Soundness) -> Result<Stats> {
         ops::stats(&self.launch(Target::Latest)?, soundness)
+    }
+
+    /// Everything about the file that can be checked without writing: its state, with what can be done about it, and a
+    /// finding a check. Nothing that is wrong with the file is an error, and there need be no file. Pages are looked at by
+    /// `PRAGMA quick_check`, and every row that refers to another; `Migrator::cancel` ends it.
+    ///
+    /// The launch lock is looked at through a shared lock, SQLite's write lock by taking it; both are let go at once, and
+    /// whoever waits for a lock does not notice.
+    ///
+    /// ```
+    /// # static MIGRATIONS: lifeboat::Embedded = lifeboat::embed!("$CARGO_MANIFEST_DIR/migrations");
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("notes.db");
+    /// use lifeboat::{Action, Migrator, State};
+    /// let migrator = Migrator::new(&MIGRATIONS);
+    /// let diagnosis = migrator.at(&path).diagnose()?;
+    /// assert!(matches!(diagnosis.state, State::Absent { .. }));
+    /// assert_eq!(diagnosis.state.actions(), [Action::Migrate]);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// Cancelled; or the migrator has a setting that cannot be used.
+    pub fn diagnose(&self) -> Result<Diagnosis> {
+        self.diagnose_with(Soundness::Quick)
+    }
+
+    /// The same, with as thorough a look at the pages as is asked for. With `Soundness::Unasked` neither pages nor rows
+    /// are looked at.
+    ///
+    /// # Errors
+    /// As [`diagnose`](Self::diagnose).
+    pub fn diagnose_with(&self, soundness: Soundness) -> Result<Diagnosis> {
+        ops::diagnose(&self.launch(Target::Latest)?, soundness)
     }
 
     /// Applies all that is pending.

@@ -4,6 +4,7 @@ mod apply;
 mod backup;
 mod copies;
 mod create;
+mod doctor;
 #[cfg(feature = "cli")]
 mod example;
 mod finish;
@@ -24,6 +25,7 @@ mod status;
 
 pub use copies::RestoreFrom;
 pub use create::{Created, create};
+pub use doctor::{Action, Diagnosis, Finding, Severity, State};
 #[cfg(feature = "cli")]
 pub use example::start_from_example;
 pub use restore::{RestoreOptions, RestoreReport};
@@ -33,6 +35,7 @@ pub use status::Status;
 
 pub(crate) use apply::apply_to;
 pub(crate) use backup::{back_up, backups, prune_backups, verify_backups};
+pub(crate) use doctor::diagnose;
 pub(crate) use inspect::{inspect, inspect_table, schema};
 pub(crate) use launch::{Launch, Looked, Ready};
 pub(crate) use preview::preview;

@@ -9,12 +9,12 @@ use crate::file::{DatabasePath, available_bytes, on_same_file_system};
 
 /// What a run needs on one file system.
 #[derive(Debug)]
-struct Need {
-    folder: PathBuf,
+pub(super) struct Need {
+    pub(super) folder: PathBuf,
     /// Without it the run cannot be begun.
-    least: u64,
+    pub(super) least: u64,
     /// With it the run cannot fail for want of room, if the database does not grow beyond twice its size.
-    most: u64,
+    pub(super) most: u64,
 }
 
 /// Names, metadata, the first pages of a journal.
@@ -45,11 +45,14 @@ impl Budget {
         Budget(vec![copy, run])
     }
 
+    /// Each need with the bytes that are free for it. A file system that does not say is no reason to refuse.
+    pub(super) fn rooms(&self) -> impl Iterator<Item = (&Need, u64)> {
+        self.0.iter().filter_map(|need| Some((need, available_bytes(&need.folder).ok()?)))
+    }
+
     /// Refuses what cannot fit, and warns of what may not.
     pub(crate) fn spend(&self, settings: &Settings) -> Result<(), Problem> {
-        for need in &self.0 {
-            // A file system that does not say is no reason to refuse.
-            let Ok(available) = available_bytes(&need.folder) else { continue };
+        for (need, available) in self.rooms() {
             if settings.backup && available < need.least {
                 return Err(Problem::NoSpace { path: need.folder.clone(), available, needed: need.least });
             }

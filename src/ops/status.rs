@@ -66,7 +66,7 @@ pub(crate) fn status(launch: &Launch<'_>) -> Result<Status> {
     })
 }
 
-fn not_embedded(embedded: &Migrations) -> Vec<String> {
+pub(super) fn not_embedded(embedded: &Migrations) -> Vec<String> {
     let Some(folder) = embedded.built_from.as_ref().filter(|folder| folder.is_dir()) else { return Vec::new() };
     let Ok(now) = Migrations::from_dir(folder) else { return Vec::new() };
     let known: std::collections::BTreeSet<String> = embedded.iter().map(Migration::id).collect();

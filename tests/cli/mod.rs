@@ -3,6 +3,7 @@
 mod backup;
 mod config;
 mod create;
+mod doctor;
 mod example;
 mod failing;
 mod inspect;
