@@ -143,7 +143,7 @@ impl Bringing<'_> {
             create_folder(&parent).map_err(failed)?;
             let partial = self.kept.join("partial");
             remove_any(&partial).map_err(failed)?;
-            copy_moment(&Connector::default(), &live, &partial, self.wait, &CancelToken::new(), |_, _| {})?;
+            copy_moment(&Connector::default(), &live, &partial, None, self.wait, &CancelToken::new(), |_, _| {})?;
             return move_into_place(&partial, &kept).map_err(failed);
         }
         match kind {

@@ -107,7 +107,7 @@ fn copy_database(
         Ok(metadata) => metadata,
         Err(error) => return Ok(Err(error)),
     };
-    copy_moment(&Connector::default(), source, target, wait, cancel, |_, _| {})?;
+    copy_moment(&Connector::default(), source, target, None, wait, cancel, |_, _| {})?;
     progress.add(entry.bytes);
     Ok(give_same_access(&metadata, target))
 }

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use super::carry::{Progress, copy_contents};
 use super::directory::{Contents, Directory};
-use super::moment::copy_from;
+use super::moment::{Source, copy_from};
 use super::place::Snapshots;
 use crate::error::Problem;
 use crate::event::{CancelToken, Emitter, Event};
 use crate::file::{
-    Connector, DatabasePath, Depth, Purpose, available_bytes, create_private_folder, examine, give_same_access,
-    give_same_access_to_folder, io_problem, publish, publish_folder, remove_any, replace_file, settle_again,
-    settle_folders, size_of, sqlite_problem, write_problem,
+    Connector, DatabasePath, Depth, Descriptor, Purpose, available_bytes, create_private_folder, examine,
+    give_same_access, give_same_access_to_folder, io_problem, publish, publish_folder, remove_any, replace_file,
+    settle_again, settle_folders, size_of, sqlite_problem, write_problem,
 };
 
 /// How a snapshot is to be made.
@@ -138,8 +138,8 @@ impl Snapshots {
         // The database first: an app writes a file, then the row that speaks of it. What its rows speak of at this moment
         // is there by now.
         let copy = self.database_in(new);
-        copy_from(shot.connector, &source, database, &copy, shot.wait, shot.cancel, |done, _| progress.at(done))?;
-        drop(source);
+        let source = Source { connection: &source, path: database, descriptor: Some(Descriptor::Kept) };
+        copy_from(shot.connector, &source, &copy, shot.wait, shot.cancel, |done, _| progress.at(done))?;
         if let Some(metadata) = shot.database.metadata() {
             give_same_access(metadata, &copy).map_err(|source| io_problem(&copy, "set the mode of", source))?;
         }

@@ -162,7 +162,7 @@ impl Staging {
     ) -> Result<bool, Problem> {
         let scratch = self.root.join("compared");
         let failed = |source| io_problem(&scratch, "compare", source);
-        copy_moment(&Connector::default(), ours, &scratch, wait, cancel, |_, _| {})?;
+        copy_moment(&Connector::default(), ours, &scratch, None, wait, cancel, |_, _| {})?;
         let same =
             content_hash(&scratch, |_| Ok(())).map_err(failed)? == content_hash(theirs, |_| Ok(())).map_err(failed)?;
         remove_if_there(&scratch).map_err(failed)?;

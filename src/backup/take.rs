@@ -15,10 +15,10 @@ use super::name::{Moment, packed};
 use crate::error::Problem;
 use crate::event::{CancelToken, Emitter, Event};
 use crate::file::{
-    Connector, DatabasePath, Depth, Findings, Purpose, Raw, allocate_exclusively, available_bytes, content_hash,
-    copy_raw, create_folder, examine, give_same_access, header_damage, io_problem, is_at_rest, make_durable, publish,
-    remove_if_there, remove_with_sidecars, settle_again, settle_header, size_of, sqlite_problem, sync_folder,
-    write_problem,
+    Connector, DatabasePath, Depth, Descriptor, Findings, Purpose, Raw, allocate_exclusively, available_bytes,
+    content_hash, copy_raw, create_folder, examine, give_same_access, header_damage, io_problem, is_at_rest,
+    make_durable, publish, remove_if_there, remove_with_sidecars, settle_again, settle_header, size_of, sqlite_problem,
+    sync_folder, write_problem,
 };
 
 /// Taken before a run; until that has succeeded, it counts as the copy of a failed one.
@@ -262,13 +262,20 @@ impl Backups {
             }
             copying.go_on()
         };
-        let copied = copy_raw(copying.database.real(), target, bytes, copying.hashing != Hashing::Never, &mut progress)
-            .and_then(|copied| {
-                if copied.is_some() {
-                    copying.emitter.emit(Event::BackupProgress { done: bytes, total: bytes });
-                }
-                copying.go_on().map(|()| copied)
-            });
+        let copied = copy_raw(
+            copying.database.real(),
+            target,
+            bytes,
+            Descriptor::Kept,
+            copying.hashing != Hashing::Never,
+            &mut progress,
+        )
+        .and_then(|copied| {
+            if copied.is_some() {
+                copying.emitter.emit(Event::BackupProgress { done: bytes, total: bytes });
+            }
+            copying.go_on().map(|()| copied)
+        });
         copied.map_err(|source| match source.kind() {
             std::io::ErrorKind::StorageFull => self.no_space(bytes),
             _ => copying.io_problem(copying.database.real(), "copy", source),

@@ -35,7 +35,7 @@ pub(crate) use integrity::{Depth, Findings, examine, size_of, size_under_lock};
 pub(crate) use lock::{LaunchLock, look_at_launch_lock, write_lock_is_taken};
 #[cfg(feature = "zstd")]
 pub(crate) use packed::{pack_in_place, starts_as_database, unpack};
-pub(crate) use raw::{Raw, copy_raw, is_at_rest};
+pub(crate) use raw::{Descriptor, Raw, copy_raw, is_at_rest};
 pub(crate) use settle::{aside_stale_sidecars, has_sidecars, may_be_written, refuses_writing};
 #[cfg(feature = "cli")]
 pub(crate) use tree::settle_tree;

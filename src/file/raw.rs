@@ -39,6 +39,17 @@ pub(crate) fn is_at_rest(reader: &Connection, path: &Path) -> bool {
     }
 }
 
+/// What becomes of the descriptor that a file is read by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Descriptor {
+    /// It stays open as long as the process: closing it would drop every lock that SQLite holds on that file in this
+    /// process (<https://sqlite.org/howtocorrupt.html>, 2.2). One descriptor a database is the price.
+    Kept,
+    /// It is closed. For a copy of ours alone, on which nobody in this process has a lock that matters: kept open, it would
+    /// take up its room on the disk also when it is pruned.
+    Closed,
+}
+
 /// Copies the file at `path`, which [is at rest](is_at_rest) and has `bytes`, into `target`, which is empty. Nothing, where
 /// it cannot be done in this way; `target` is then empty again. `progress` gets the bytes done, and can stop it.
 #[cfg(unix)]
@@ -46,10 +57,21 @@ pub(crate) fn copy_raw(
     path: &Path,
     target: &File,
     bytes: u64,
+    descriptor: Descriptor,
     hashed: bool,
     progress: &mut dyn FnMut(u64) -> io::Result<()>,
 ) -> io::Result<Option<Raw>> {
-    let Ok(source) = unix::keep_open(path) else { return Ok(None) };
+    let closed;
+    let source = match descriptor {
+        Descriptor::Kept => match unix::keep_open(path) {
+            Ok(kept) => kept,
+            Err(_) => return Ok(None),
+        },
+        Descriptor::Closed => {
+            closed = File::open(path)?;
+            &closed
+        }
+    };
     // A file that is shorter ends in pages that were never written, one that is longer in what is no page.
     if source.metadata()?.len() != bytes {
         return Ok(None);
@@ -74,6 +96,7 @@ pub(crate) fn copy_raw(
     _: &Path,
     _: &File,
     _: u64,
+    _: Descriptor,
     _: bool,
     _: &mut dyn FnMut(u64) -> io::Result<()>,
 ) -> io::Result<Option<Raw>> {
@@ -92,8 +115,7 @@ mod unix {
 
     use crate::file::hash::{ContentHasher, MAGIC};
 
-    /// Opens a file that is never closed again in this process: closing it would drop every lock that SQLite holds on that
-    /// file in this process (<https://sqlite.org/howtocorrupt.html>, 2.2). One descriptor a database is the price.
+    /// Opens a file that is never closed again in this process: see [`Descriptor::Kept`](super::Descriptor::Kept).
     pub(super) fn keep_open(path: &Path) -> io::Result<&'static File> {
         /// By device and inode.
         static KEPT: Mutex<Vec<((u64, u64), &'static File)>> = Mutex::new(Vec::new());

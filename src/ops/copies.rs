@@ -27,6 +27,8 @@ pub(crate) struct Chosen {
     pub(crate) path: PathBuf,
     /// A plain SQLite file.
     pub(crate) database: PathBuf,
+    /// Whether it is a backup or a snapshot, and not a file that somebody may have open.
+    pub(crate) is_ours: bool,
     /// The files that belong to it.
     pub(crate) files: Option<Wanted>,
     /// What a compressed one was decompressed to, as long as this lives.
@@ -42,7 +44,13 @@ pub(crate) fn choose(around: &Around, from: &RestoreFrom, cancel: Option<&Cancel
                 let contents = directory.contents_of(&path)?;
                 Ok::<_, Problem>(Wanted { root: path.clone(), contents, lacks: None })
             });
-            Ok(Chosen { database: around.snapshots.database_in(&path), files: files.transpose()?, path, _plain: None })
+            Ok(Chosen {
+                database: around.snapshots.database_in(&path),
+                files: files.transpose()?,
+                path,
+                is_ours: true,
+                _plain: None,
+            })
         }
         RestoreFrom::Latest => nth(around, 1, "latest", cancel),
         RestoreFrom::Nth(number) => nth(around, *number, &number.to_string(), cancel),
@@ -51,7 +59,8 @@ pub(crate) fn choose(around: &Around, from: &RestoreFrom, cancel: Option<&Cancel
             if given.is_file() {
                 let path = std::path::absolute(given).unwrap_or_else(|_| given.clone());
                 refuse_itself(&path, &around.database)?;
-                return of_backup(around, &Backup::at(path), cancel);
+                let is_ours = path.parent() == Some(&around.backups.folder);
+                return Ok(Chosen { is_ours, ..of_backup(around, &Backup::at(path), cancel)? });
             }
             match named() {
                 Some(backup) => of_backup(around, &backup, cancel),
@@ -83,7 +92,7 @@ fn of_backup(around: &Around, backup: &Backup, cancel: Option<&CancelToken>) -> 
     };
     let plain = cancel.map(|cancel| backup.plain(|| go_on(cancel))).transpose()?;
     let database = plain.as_ref().map_or_else(|| backup.path.clone(), |plain| plain.path().to_owned());
-    Ok(Chosen { database, files, path: backup.path.clone(), _plain: plain })
+    Ok(Chosen { database, files, path: backup.path.clone(), is_ours: true, _plain: plain })
 }
 
 /// Names the backups that there are, the newest first.

@@ -10,8 +10,8 @@ use crate::engine::{Check, Settings, open_restore};
 use crate::error::Problem;
 use crate::event::Event;
 use crate::file::{
-    Depth, Purpose, available_bytes, examine, give_same_access, io_problem, is_about_sql, on_same_file_system,
-    settle_header, sqlite_problem,
+    Depth, Descriptor, Purpose, available_bytes, examine, give_same_access, io_problem, is_about_sql,
+    on_same_file_system, settle_header, sqlite_problem,
 };
 use crate::migration::OpenRestore;
 
@@ -45,9 +45,9 @@ pub(crate) fn prepare(
     let total = bytes + files.bring.bytes();
     let mut progress = Progress::new(&settings.emitter, total, |done, total| Event::RestoreProgress { done, total });
     let copy = staging.database();
-    copy_moment(&settings.connector, &chosen.database, &copy, settings.wait, &settings.cancel, |done, _| {
-        progress.at(done);
-    })?;
+    let descriptor = chosen.is_ours.then_some(Descriptor::Closed);
+    let (connector, cancel) = (&settings.connector, &settings.cancel);
+    copy_moment(connector, &chosen.database, &copy, descriptor, settings.wait, cancel, |done, _| progress.at(done))?;
     // Where there is no database, it becomes one.
     give_same_access(&source, &copy).map_err(|source| io_problem(&copy, "set the mode of", source))?;
     let looked = check(launch, around, &copy, &chosen.database)?;
