@@ -12,6 +12,7 @@ mod tidy;
 mod verify;
 
 pub use folder::{Backup, Metadata, Pin};
+pub use plain::PlainCopy;
 pub use retention::Retention;
 pub use verify::{Defect, Verified};
 
@@ -19,4 +20,4 @@ pub(crate) use folder::Backups;
 pub(crate) use restore::{Original, put_back};
 pub(crate) use rotate::{Rules, Said, pin};
 pub(crate) use runs::RunLine;
-pub(crate) use take::{Copying, INTERRUPTED, MANUAL, MIGRATE, Taken};
+pub(crate) use take::{Copying, INTERRUPTED, MANUAL, MIGRATE, RESTORE_TABLE, Taken};

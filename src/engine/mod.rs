@@ -22,7 +22,7 @@ mod watch;
 pub use settings::{Atomicity, Check, LedgerText, StepContext};
 
 pub(crate) use checks::copy_depth;
-pub(crate) use foreign_keys::{Before, note_all};
+pub(crate) use foreign_keys::{Before, Orphans, note_all, note_around};
 pub(crate) use groups::{group, is_split};
 pub(crate) use ledger::CLOSE_ALL;
 pub(crate) use run::{Failure, Run};
