@@ -11,6 +11,7 @@ mod cancel;
 mod child;
 #[cfg(feature = "cli")]
 mod cli;
+mod compare;
 mod compressed;
 mod concurrency;
 mod connect;
@@ -27,6 +28,7 @@ mod properties;
 mod reading;
 mod readme;
 mod refinery;
+mod restore_table;
 mod retention;
 mod rotation;
 mod schema;

@@ -3,8 +3,10 @@
 mod answer;
 mod args;
 mod backup;
+mod compare;
 mod config;
 mod confirm;
+mod copies;
 mod create;
 mod dotenv;
 mod environment;
@@ -21,6 +23,9 @@ mod options;
 mod preview;
 mod progress;
 mod recover;
+// Ready for `restore`, which brings `--table`.
+#[allow(dead_code)]
+mod restore_table;
 mod run;
 mod screen;
 mod session;

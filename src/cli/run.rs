@@ -15,7 +15,7 @@ use super::options::Options;
 use super::screen::Screen;
 use super::session::Session;
 use super::value::{self, Color};
-use super::{backup, create, human, inspect, json, migrate, recover, stats, status};
+use super::{backup, compare, create, human, inspect, json, migrate, recover, stats, status};
 
 /// Runs the command line.
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
@@ -95,11 +95,20 @@ fn command(arguments: &Arguments, color: Color) -> Exit {
                     BackupCommand::Prune(args) => !args.dry_run,
                     BackupCommand::List | BackupCommand::Verify(_) => false,
                 },
-                Command::Status(_) | Command::Create(_) | Command::Inspect(_) | Command::Stats(_) => false,
+                Command::Status(_)
+                | Command::Create(_)
+                | Command::Inspect(_)
+                | Command::Compare(_)
+                | Command::Stats(_) => false,
             };
             // A compressed backup is decompressed to be looked at.
-            let tidies =
-                matches!(&arguments.command, Command::Backup(args) if !matches!(args.what, BackupCommand::List));
+            let tidies = match &arguments.command {
+                Command::Backup(args) => !matches!(args.what, BackupCommand::List),
+                Command::Inspect(args) => args.backup.is_some(),
+                Command::Stats(args) => args.backup.is_some(),
+                Command::Compare(_) => true,
+                _ => false,
+            };
             Session::new(options, screen, global.json, !global.no_progress, writes, tidies)
         });
     let session = match session {
@@ -114,6 +123,7 @@ fn command(arguments: &Arguments, color: Color) -> Exit {
         Command::Recover(args) => recover::recover(&session, args),
         Command::Backup(args) => backup::backup(&session, &args.what),
         Command::Inspect(args) => inspect::inspect(&session, args),
+        Command::Compare(args) => compare::compare(&session, args),
         Command::Stats(args) => stats::stats(&session, args),
     };
     match answer {

@@ -128,7 +128,7 @@ problems! {
     /// The rows of a table cannot be brought back from a copy as they are.
     TableRefused = "table-refused" ("`{table}` cannot be brought back from `{}`: {why}", .copy.display()) { copy: PathBuf, table: String, why: String, }
     /// With the rows of one table as they are in a copy, rows would refer to nothing.
-    TableOrphans = "table-orphans" ("with `{table}` as it is in `{}`, {} in `{child}` would refer to no row of `{parent}`{}", .copy.display(), counted(*.count), rows(.rowids)) { copy: PathBuf, table: String, child: String, parent: String, rowids: Vec<i64>, count: usize, }
+    TableOrphans = "table-orphans" ("with `{table}` as it is in the copy, {} in `{child}` would refer to no row of `{parent}`{}", counted(*.count), rows(.rowids)) { table: String, child: String, parent: String, rowids: Vec<i64>, count: usize, }
     /// A migration was applied with another text or name.
     Divergent = "divergent" ("`{}` has migrations applied with another text than this app has: {}", .path.display(), names(.migrations)) { path: PathBuf, migrations: Vec<String>, }
     /// A migration was applied that the app does not have.

@@ -162,8 +162,7 @@ impl Restore<'_> {
         let after = note_around(live, &plan.table).map_err(failed)?;
         if let Some(orphans) = after.new_since(&before) {
             let crate::engine::Orphans { child, parent, rowids, count } = orphans;
-            let (copy, table) = (self.copy.path.clone(), plan.table);
-            return Err(Problem::TableOrphans { copy, table, child, parent, rowids, count });
+            return Err(Problem::TableOrphans { table: plan.table, child, parent, rowids, count });
         }
         let findings = examine(live, &Depth::Tables(vec![plan.table.clone()])).map_err(failed)?;
         let damage = |detail: String| Problem::CheckFailed { check: "integrity".to_owned(), detail };
