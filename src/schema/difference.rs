@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::model::{Column, Index, Origin, Schema, Table, TableKind};
+use super::model::{Column, Index, Origin, PrimaryKey, Schema, Table, TableKind};
 
 /// What became of something on the way from one schema, or one file, to the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -147,7 +147,7 @@ fn of_tables(a: &Table, b: &Table, found: &mut Vec<SchemaDifference>) {
     part(a.kind != b.kind, if is_virtual(a) == is_virtual(b) { "module" } else { "kind" });
     part(a.strict != b.strict, "strict");
     part(a.without_rowid != b.without_rowid, "without rowid");
-    part(a.primary_key != b.primary_key, "primary key");
+    part(key(a) != key(b), "primary key");
     part(a.checks != b.checks, "checks");
     part(a.foreign_keys != b.foreign_keys, "foreign keys");
     part(constraints(a) != constraints(b), "unique");
@@ -179,6 +179,15 @@ fn of_tables(a: &Table, b: &Table, found: &mut Vec<SchemaDifference>) {
         };
         found.extend(of_pair(ObjectKind::Index, one, other, |index| (b.name.clone(), index.name.clone()), same));
     });
+}
+
+/// Names are no difference where SQLite sees none.
+fn key(table: &Table) -> Option<PrimaryKey> {
+    let lower = |key: &PrimaryKey| PrimaryKey {
+        columns: key.columns.iter().map(|name| name.to_ascii_lowercase()).collect(),
+        ..key.clone()
+    };
+    table.primary_key.as_ref().map(lower)
 }
 
 fn is_virtual(table: &Table) -> bool {

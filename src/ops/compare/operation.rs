@@ -107,8 +107,13 @@ fn both(
         compared.unread = Some(why.clone());
         return Ok(compared);
     }
+    let mut unknown = None;
     let layout = Layout::of(one, other, exact, |collation| {
-        Ok(knows(&a.connection, collation)? && knows(&b.connection, collation)?)
+        let known = knows(&a.connection, collation)? && knows(&b.connection, collation)?;
+        if !known {
+            unknown = Some(collation.to_owned());
+        }
+        Ok(known)
     });
     let layout = layout.map_err(|error| sqlite_problem(&a.path, "read", &error))?;
     compared.identity = layout.identity;
@@ -128,7 +133,10 @@ fn both(
             (compared.added, compared.removed, compared.changed) = (tally.added, tally.removed, tally.changed);
             compared.rows = tally.rows;
         }
-        Err(why) => compared.unread = Some(why),
+        // Of a table that is its own index SQLite says "no query solution", and not why.
+        Err(why) => {
+            compared.unread = Some(unknown.map_or(why, |name| format!("no such collation sequence: {name}")));
+        }
     }
     Ok(compared)
 }
