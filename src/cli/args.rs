@@ -105,7 +105,7 @@ pub(super) enum Command {
     ///
     /// Works on any SQLite file, backup or snapshot, also on one that is being written: all that is shown is of one moment.
     Inspect(Inspect),
-    /// Tells two files apart: schema, rows added, removed and changed in each table; touches nothing
+    /// Tells two files apart: schema, rows added, removed and changed; touches nothing
     ///
     /// A and B are each a path, `live`, `backup:NAME`, `backup:latest`, `backup:2` (the second newest) or `snapshot:NAME`.
     /// What is added is in B alone, what is removed in A alone.

@@ -58,11 +58,15 @@ fn message(comparison: &Comparison) -> String {
         "difference of migrations",
         "differences of migrations",
     );
-    part(comparison.tables.iter().filter(|table| !table.is_equal()).count(), "table", "tables");
+    let tables = comparison.tables.iter().filter(|table| !table.is_equal()).count();
+    part(tables, "table with other rows", "tables with other rows");
+    if tables == 0 {
+        return parts.join(", ");
+    }
     let sum = |of: fn(&TableComparison) -> u64| comparison.tables.iter().map(of).sum::<u64>();
     let [added, removed, changed] =
         [sum(|table| table.added), sum(|table| table.removed), sum(|table| table.changed)].map(grouped);
-    format!("{}; rows: {added} added, {removed} removed, {changed} changed", parts.join(", "))
+    format!("{}: {added} added, {removed} removed, {changed} changed", parts.join(", "))
 }
 
 fn human(screen: &Screen, a: &Source, b: &Source, comparison: &Comparison, message: &str, all: bool) -> String {
@@ -191,5 +195,9 @@ fn values<'t>(table: &'t TableComparison, row: &RowDifference) -> Vec<(&'t str, 
 
 fn shown(value: &Value) -> String {
     const WIDTH: usize = 30;
-    cell(value, WIDTH).text().to_owned()
+    match value {
+        // Else nothing would be seen of it.
+        Value::Text { characters: 0, .. } => "''".to_owned(),
+        value => cell(value, WIDTH).text().to_owned(),
+    }
 }

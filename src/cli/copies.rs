@@ -74,7 +74,10 @@ pub(super) fn backup(session: &Session, name: &str) -> Result<Source, Failure> {
     }
     let what = match (backups.last(), place) {
         (None, _) => format!("`{}` has no backups", session.options.database.display()),
-        (Some(_), Some(_)) => format!("there is no backup `{name}`; they are counted from 1 to {}", backups.len()),
+        (Some(_), Some(_)) => match backups.len() {
+            1 => format!("there is no backup `{name}`; there is one"),
+            count => format!("there is no backup `{name}`; there are {count}"),
+        },
         (Some(newest), None) => format!("there is no backup `{name}`; the newest is `{}`", newest.name()),
     };
     Err(Problem::Unsupported { what }.into())

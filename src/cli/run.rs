@@ -161,7 +161,7 @@ fn report(screen: &Screen, session: Option<&Session>, arguments: &Arguments, fai
         if !steps.is_empty() {
             screen.print(&steps);
         }
-        let concerns_file = !matches!(arguments.command, Command::Create(_));
+        let concerns_file = !matches!(arguments.command, Command::Create(_) | Command::Compare(_));
         let database = session.filter(|_| concerns_file).map(|session| session.options.database.as_path());
         screen.tell(&human::failure(screen, database, failure));
     }

@@ -182,7 +182,8 @@ pub(super) fn integer_and_real(integer: i64, real: f64) -> Ordering {
     #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)] // inside the bounds; exact once it is equal
     {
         let whole = real as i64;
-        integer.cmp(&whole).then_with(|| (whole as f64).total_cmp(&real)).then(Ordering::Equal)
+        // Not `total_cmp`: to SQLite `0` and `-0.0` are equal.
+        integer.cmp(&whole).then_with(|| (whole as f64).partial_cmp(&real).unwrap_or(Ordering::Equal))
     }
 }
 
