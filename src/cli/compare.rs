@@ -66,7 +66,7 @@ fn message(comparison: &Comparison) -> String {
     let sum = |of: fn(&TableComparison) -> u64| comparison.tables.iter().map(of).sum::<u64>();
     let [added, removed, changed] =
         [sum(|table| table.added), sum(|table| table.removed), sum(|table| table.changed)].map(grouped);
-    format!("{}: {added} added, {removed} removed, {changed} changed", parts.join(", "))
+    format!("{}; rows: {added} added, {removed} removed, {changed} changed", parts.join(", "))
 }
 
 fn human(screen: &Screen, a: &Source, b: &Source, comparison: &Comparison, message: &str, all: bool) -> String {
@@ -74,7 +74,8 @@ fn human(screen: &Screen, a: &Source, b: &Source, comparison: &Comparison, messa
     let mut text = if comparison.equal {
         format!("{a} and {b} are equal\n")
     } else {
-        format!("a: {a}\nb: {b}\n{}\n", screen.text(message))
+        // The rows on a line of their own: else it is too long for a screen.
+        format!("a: {a}\nb: {b}\n{}\n", screen.text(message).replacen("; rows", "\nrows", 1))
     };
     for section in [schema(comparison), headers(comparison), tables(comparison, all)] {
         if !section.is_empty() {

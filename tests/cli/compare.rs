@@ -36,7 +36,8 @@ fn what_became_of_the_newest_backup() {
         "\
 a: `backups/app-TIME.db`
 b: `app.db`
-1 setting, 2 tables with other rows: 2 added, 1 removed, 1 changed
+1 setting, 2 tables with other rows
+rows: 2 added, 1 removed, 1 changed
 
   user_version  0 → 3
 
@@ -45,8 +46,10 @@ b: `app.db`
   person          3          2      0        1        1
 
   log (no key)
-    added    line  x
-    added    line  y
+    added
+           line  x
+    added
+           line  y
 
   person (id)
     removed  1
@@ -55,10 +58,6 @@ b: `app.db`
     changed  3      email
              email  '' → c@example.org
 "
-        .replace(
-            "    added    line  x\n    added    line  y\n",
-            "    added\n           line  x\n    added\n           line  y\n"
-        )
     );
     assert_eq!(ran.stderr, "");
     assert_eq!(tree(project.path()), before, "nothing was changed");
