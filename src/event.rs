@@ -90,6 +90,13 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// The rows of a table are being compared with those in another file. Sent at the beginning, and about twice a second.
+    Comparing {
+        /// The table.
+        table: String,
+        /// How many rows have been passed.
+        rows: u64,
+    },
     /// A check begins.
     CheckStarted {
         /// Its name.
@@ -211,6 +218,7 @@ impl Event {
             Event::BackupProgress { .. }
             | Event::SnapshotProgress { .. }
             | Event::RestoreProgress { .. }
+            | Event::Comparing { .. }
             | Event::StatementRunning { .. } => Level::Debug,
             _ => Level::Info,
         }
@@ -251,6 +259,8 @@ impl fmt::Display for Event {
             }
             Event::StepFinished { name, duration } => write!(f, "{name} done in {}", brief(*duration)),
             Event::StepFailed { name, reason } => write!(f, "{name} failed: {reason}"),
+            Event::Comparing { table, rows: 0 } => write!(f, "comparing `{table}`"),
+            Event::Comparing { table, rows } => write!(f, "comparing `{table}`: {rows} rows so far"),
             Event::CheckStarted { name } => write!(f, "checking: {name}"),
             Event::Committed => f.write_str("committed"),
             Event::RolledBack => f.write_str("rolled back"),

@@ -15,7 +15,7 @@ mod ops;
 mod report;
 pub mod schema;
 
-pub use backup::{Backup, Defect, Metadata, Pin, Retention, Verified};
+pub use backup::{Backup, Defect, Metadata, Pin, PlainCopy, Retention, Verified};
 pub use engine::{Atomicity, Check, LedgerText, StepContext};
 pub use error::{BoxError, Error, ErrorKind, Location, Problem, Result, SqliteCause};
 pub use event::{CancelToken, Event, Level, brief, mebibytes};
@@ -24,10 +24,11 @@ pub use migrator::{Database, Environment, Migrator};
 #[cfg(feature = "cli")]
 pub use ops::start_from_example;
 pub use ops::{Action, Diagnosis, Finding, Severity, State};
+pub use ops::{BackupStats, Created, Integrity, Soundness, Stats, Status, create};
 pub use ops::{
-    BackupStats, Created, Integrity, RestoreFrom, RestoreOptions, RestoreReport, Snapshot, SnapshotOptions, Soundness,
-    Stats, Status, create,
+    CompareOptions, Comparison, HistoryDifference, Identity, RowDifference, SettingDifference, TableComparison, compare,
 };
+pub use ops::{RestoreFrom, RestoreOptions, RestoreReport, Snapshot, SnapshotOptions, TableReport, TableRows};
 pub use report::{Direction, Outcome, Report, StepReport, StepState};
 pub use rusqlite;
 pub use schema::{Inspection, Schema};

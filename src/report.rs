@@ -22,7 +22,8 @@ pub enum Outcome {
     Untouched,
     /// The run failed and was rolled back: the file is as it was.
     RolledBack,
-    /// The run failed after a part of it was committed, and the copy was put back: the file is as it was.
+    /// The run failed after a part of it was committed, and the copy was put back: the file is as it was. Of a call that
+    /// was asked to bring something back: it did.
     Restored,
     /// The file is between two schemas, and the copy could not be put back. The next launch, or `lifeboat recover`,
     /// tries again.

@@ -11,6 +11,7 @@ mod cancel;
 mod child;
 #[cfg(feature = "cli")]
 mod cli;
+mod compare;
 mod compressed;
 mod concurrency;
 mod connect;
@@ -30,6 +31,7 @@ mod reading;
 mod readme;
 mod refinery;
 mod restore;
+mod restore_table;
 mod retention;
 mod rotation;
 mod schema;

@@ -18,8 +18,9 @@ use crate::file::{DatabasePath, allocate_exclusively, give_same_access, io_probl
 pub struct Metadata {
     /// The version of this document: 1. Fields are only ever added.
     pub format: u32,
-    /// Why it was taken: `migrate`; `manual`, because somebody asked for it; `restore` for what a restore replaced; or
-    /// `interrupted` for what a run that was cut off had left.
+    /// Why it was taken: `migrate`; `manual`, because somebody asked for it; `restore` for what a restore replaced;
+    /// `restore-table`, before rows of one table were brought back; or `interrupted` for what a run that was cut off had
+    /// left.
     pub reason: String,
     /// What whoever asked for it said.
     #[serde(default, skip_serializing_if = "Option::is_none")]

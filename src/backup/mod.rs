@@ -21,6 +21,7 @@ mod tidy;
 mod verify;
 
 pub use folder::{Backup, Metadata, Pin};
+pub use plain::PlainCopy;
 pub use retention::Retention;
 pub use verify::{Defect, Verified};
 
@@ -30,11 +31,10 @@ pub(crate) use directory::Directory;
 pub(crate) use folder::Backups;
 pub(crate) use moment::copy_moment;
 pub(crate) use place::{Snapshots, check_name, is_example};
-pub(crate) use plain::PlainCopy;
 pub(crate) use restore::{Original, put_back, set_journal_mode};
 pub(crate) use rotate::{Rules, Said, pin};
 pub(crate) use runs::RunLine;
 pub(crate) use snapshot::Shot;
 pub(crate) use staging::{Files, Staging, Wanted};
 pub(crate) use swap::{Patience, Witness, make_ready, swap};
-pub(crate) use take::{Copying, Hashing, INTERRUPTED, MANUAL, MIGRATE, RESTORE, Taken};
+pub(crate) use take::{Copying, Hashing, INTERRUPTED, MANUAL, MIGRATE, RESTORE, RESTORE_TABLE, Taken};

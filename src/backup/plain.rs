@@ -3,20 +3,23 @@
 use std::path::{Path, PathBuf};
 
 use super::folder::Backup;
-use crate::error::Problem;
+use crate::error::{Problem, Result};
+use crate::event::CancelToken;
 use crate::file::{io_problem, remove_with_sidecars};
 
-/// A plain SQLite file with the content of a backup, for as long as this lives.
+/// A plain SQLite file with the content of a backup, for as long as this lives: the backup itself, or what a compressed one
+/// holds, beside it.
 #[derive(Debug)]
-pub(crate) struct PlainCopy {
+pub struct PlainCopy {
     path: PathBuf,
     /// The backup that it is of.
     backup: PathBuf,
 }
 
 impl PlainCopy {
-    /// The plain file.
-    pub(crate) fn path(&self) -> &Path {
+    /// The plain file, to be read.
+    #[must_use]
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
@@ -41,6 +44,17 @@ impl Drop for PlainCopy {
 }
 
 impl Backup {
+    /// The copy as a plain SQLite file, which any SQLite reads. A compressed one is decompressed beside itself, and is seen
+    /// to be what was taken; that file goes with the value that this gives.
+    ///
+    /// # Errors
+    /// It is not there any more, or cannot be read; a compressed one is damaged, or the build has no feature `zstd`; there
+    /// is no room for the plain file. Cancelled.
+    pub fn open_plain(&self, cancel: &CancelToken) -> Result<PlainCopy> {
+        let go_on = || if cancel.is_cancelled() { Err(std::io::ErrorKind::Interrupted.into()) } else { Ok(()) };
+        Ok(self.plain(go_on)?)
+    }
+
     /// The copy as a plain SQLite file: itself, as it lies there, or the content of a compressed one beside it, which is
     /// then seen to be what was recorded. `go_on` may stop that by an error.
     pub(crate) fn plain(&self, go_on: impl Fn() -> std::io::Result<()>) -> Result<PlainCopy, Problem> {

@@ -25,6 +25,8 @@ use crate::file::{
 pub(crate) const MIGRATE: &str = "migrate";
 /// Asked for.
 pub(crate) const MANUAL: &str = "manual";
+/// Taken before rows of one table are brought back.
+pub(crate) const RESTORE_TABLE: &str = "restore-table";
 /// What a run that was cut off had left, taken before it is undone.
 pub(crate) const INTERRUPTED: &str = "interrupted";
 /// What a restore takes the place of; until that is done, it counts as the copy of a failed run.

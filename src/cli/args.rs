@@ -105,6 +105,11 @@ pub(super) enum Command {
     ///
     /// Works on any SQLite file, backup or snapshot, also on one that is being written: all that is shown is of one moment.
     Inspect(Inspect),
+    /// Tells two files apart: schema, rows added, removed and changed; touches nothing
+    ///
+    /// A and B are each a path, `live`, `backup:NAME`, `backup:latest`, `backup:2` (the second newest) or `snapshot:NAME`.
+    /// What is added is in B alone, what is removed in A alone.
+    Compare(Compare),
     /// Shows a database at a glance: sizes, pages, settings, backups; touches nothing
     Stats(Stats),
     /// Checks all that can be checked without writing, and says what to do
@@ -222,6 +227,12 @@ pub(super) struct Restore {
     /// Files of the data directory that the copy lacks leave it (they are kept beside the backup)
     #[arg(long)]
     pub(super) exact: bool,
+    /// Brings back the rows of this table alone, and leaves everything else as it is
+    #[arg(long, value_name = "TABLE", conflicts_with = "exact")]
+    pub(super) table: Option<String>,
+    /// With --table: only rows whose key is not there any more
+    #[arg(long, requires = "table")]
+    pub(super) missing: bool,
 }
 
 #[derive(Debug, Args)]
@@ -277,9 +288,29 @@ pub(super) struct Inspect {
     /// Writes the picture or the schema to a file
     #[arg(long, value_name = "FILE", conflicts_with_all = ["table", "list"])]
     pub(super) out: Option<PathBuf>,
-    /// Looks at a backup: its file name, or `latest`
+    /// Looks at a backup: its file name, `latest`, or its place from the newest, which is 1
     #[arg(long, value_name = "NAME")]
     pub(super) backup: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Compare {
+    /// The file to begin with
+    pub(super) a: String,
+    /// The file to compare it with [default: live]
+    pub(super) b: Option<String>,
+    /// Lists the tables that are equal, too
+    #[arg(long)]
+    pub(super) all: bool,
+    /// Names the first N rows of each table that differ, by their keys
+    #[arg(long, value_name = "N", value_parser = value::counted)]
+    pub(super) rows: Option<usize>,
+    /// Shows what is in those rows, long values cut
+    #[arg(long, requires = "rows")]
+    pub(super) values: bool,
+    /// Ends with 3 if anything differs
+    #[arg(long)]
+    pub(super) exit_code: bool,
 }
 
 #[derive(Debug, Args)]
@@ -288,7 +319,7 @@ pub(super) struct Stats {
     #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "full",
         value_parser = PossibleValuesParser::new(value::SOUNDNESS).try_map(|text| value::soundness(&text)))]
     pub(super) integrity: Option<Soundness>,
-    /// Looks at a backup: its file name, or `latest`
+    /// Looks at a backup: its file name, `latest`, or its place from the newest, which is 1
     #[arg(long, value_name = "NAME")]
     pub(super) backup: Option<String>,
 }

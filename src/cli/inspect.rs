@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use lifeboat::{Database, Migrations, Problem, Schema};
 use serde::Serialize;
 
 use super::answer::{Answer, Failure};
 use super::args;
+use super::copies::{Source, backup};
 use super::session::Session;
 use super::status::with_example;
 use super::table::counted;
@@ -36,43 +37,39 @@ enum Content<'a> {
 pub(super) fn inspect(session: &Session, args: &args::Inspect) -> Result<Answer, Failure> {
     // Whatever the migrations are, they are not asked.
     let migrator = session.migrator(Migrations::none());
-    let path = file(session, args.backup.as_deref())?;
-    let database = migrator.at(&path);
+    let source = file(session, args.backup.as_deref())?;
+    let path = &source.shown;
+    let database = migrator.at(source.path());
     if args.out.is_some() && !args.schema && args.diagram.is_none() {
         return Err(Problem::Unsupported { what: "`--out` goes with `--diagram` or `--schema`".to_owned() }.into());
     }
     if let Some(name) = &args.table {
-        return table(session, &database, name, args.rows);
+        return table(session, &database, path, name, args.rows);
     }
     if args.schema || args.diagram.is_some() {
-        return made_of_schema(session, &database, args);
+        return made_of_schema(session, &database, path, args);
     }
     let inspection = database.inspect().map_err(|error| with_example(session, error))?;
     let message = inspect_text::summary(&inspection);
     Ok(Answer::done(if session.json {
-        document(&path, Content::Inspection(&inspection), &message)
+        document(path, Content::Inspection(&inspection), &message)
     } else {
-        inspect_text::whole(&session.screen, &path, &inspection, &message, args.list)
+        inspect_text::whole(&session.screen, path, &inspection, &message, args.list)
     }))
 }
 
 /// The database, or the backup of it that was named.
-pub(super) fn file(session: &Session, backup: Option<&str>) -> Result<PathBuf, Failure> {
-    let database = &session.options.database;
-    let Some(name) = backup else { return Ok(database.clone()) };
-    let backups = session.migrator(Migrations::none()).at(database).backups()?;
-    let found = backups.iter().rev().find(|backup| name == "latest" || backup.name() == name);
-    if let Some(backup) = found {
-        return Ok(backup.path.clone());
-    }
-    let what = match backups.last() {
-        Some(newest) => format!("there is no backup `{name}`; the newest is `{}`", newest.name()),
-        None => format!("`{}` has no backups", database.display()),
-    };
-    Err(Problem::Unsupported { what }.into())
+pub(super) fn file(session: &Session, name: Option<&str>) -> Result<Source, Failure> {
+    name.map_or_else(|| Ok(Source::at(session.options.database.clone())), |name| backup(session, name))
 }
 
-fn table(session: &Session, database: &Database<'_>, name: &str, rows: Option<usize>) -> Result<Answer, Failure> {
+fn table(
+    session: &Session,
+    database: &Database<'_>,
+    path: &Path,
+    name: &str,
+    rows: Option<usize>,
+) -> Result<Answer, Failure> {
     let detail = database.inspect_table(name, rows).map_err(|error| {
         let is_file = matches!(error.problem(), Problem::NoSuchTable { .. }) && Path::new(name).is_file();
         let mut failure = with_example(session, error);
@@ -83,14 +80,19 @@ fn table(session: &Session, database: &Database<'_>, name: &str, rows: Option<us
     })?;
     Ok(Answer::done(if session.json {
         let message = inspect_text::headline(&detail);
-        document(database.path(), Content::Detail(&detail), &message)
+        document(path, Content::Detail(&detail), &message)
     } else {
         inspect_text::one(&detail)
     }))
 }
 
 /// The script or a picture.
-fn made_of_schema(session: &Session, database: &Database<'_>, args: &args::Inspect) -> Result<Answer, Failure> {
+fn made_of_schema(
+    session: &Session,
+    database: &Database<'_>,
+    path: &Path,
+    args: &args::Inspect,
+) -> Result<Answer, Failure> {
     let schema = database.schema().map_err(|error| with_example(session, error))?;
     let text = match args.diagram {
         None => schema.script(),
@@ -100,13 +102,13 @@ fn made_of_schema(session: &Session, database: &Database<'_>, args: &args::Inspe
     };
     let mut message = described(&schema);
     if let Some(out) = &args.out {
-        write(database.path(), out, &text)?;
+        write(path, out, &text)?;
         message = format!("{message} written to `{}`", out.display());
     }
     let shown = args.out.is_none().then_some(text.as_str());
     let content = if args.diagram.is_some() { Content::Diagram(shown) } else { Content::Schema(shown) };
     Ok(Answer::done(match (session.json, shown) {
-        (true, _) => document(database.path(), content, &message),
+        (true, _) => document(path, content, &message),
         (false, Some(text)) => text.to_owned(),
         (false, None) => format!("{}\n", session.screen.text(&message)),
     }))

@@ -375,7 +375,7 @@ fn rows(sample: &Sample) -> String {
     text
 }
 
-fn cell(value: &Value, width: usize) -> Cell {
+pub(super) fn cell(value: &Value, width: usize) -> Cell {
     match value {
         Value::Integer(number) => Cell::new(number.to_string()),
         Value::Real(number) => Cell::new(format!("{number:?}")),

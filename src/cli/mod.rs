@@ -3,8 +3,10 @@
 mod answer;
 mod args;
 mod backup;
+mod compare;
 mod config;
 mod confirm;
+mod copies;
 mod create;
 mod doctor;
 mod doctor_text;
@@ -25,6 +27,7 @@ mod preview;
 mod progress;
 mod recover;
 mod restore;
+mod restore_table;
 mod run;
 mod screen;
 mod session;

@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
-use lifeboat::{Database, RestoreFrom, RestoreOptions};
+use lifeboat::{Database, RestoreFrom, RestoreOptions, TableRows};
 
 use super::answer::{Answer, Failure};
 use super::args;
 use super::confirm::{ask, can_ask, confirm};
+use super::copies::{self, Source};
+use super::restore_table::restore_table;
 use super::session::Session;
 use super::snapshot::{known, unchanged};
 use super::{human_copies, json};
@@ -22,15 +24,20 @@ pub(super) fn restore(session: &Session, args: &args::Restore) -> Result<Answer,
             None => return Ok(unchanged(session)),
         },
     };
-    let question = format!(
-        "restore {} from {}? What is there now is backed up first",
-        session.screen.path(&session.options.database),
-        said(&from)
-    );
+    let what = match &args.table {
+        Some(table) => format!("the rows of `{table}` in {}", session.screen.path(&session.options.database)),
+        None => session.screen.path(&session.options.database),
+    };
+    let question = format!("restore {what} from {}? What is there now is backed up first", said(&from));
     if !confirm(session, &question)? {
         return Ok(unchanged(session));
     }
     session.progress.doing("looking at the copy");
+    if let Some(table) = &args.table {
+        let copy = source_of(session, &from)?;
+        let rows = if args.missing { TableRows::Missing } else { TableRows::All };
+        return restore_table(session, copy.path(), table, rows);
+    }
     let report = database.restore(&from, RestoreOptions::default().exact(args.exact))?;
     session.progress.end(None);
     Ok(Answer::done(if session.json {
@@ -38,6 +45,17 @@ pub(super) fn restore(session: &Session, args: &args::Restore) -> Result<Answer,
     } else {
         human_copies::restored(&session.screen, &session.options.database, &report)
     }))
+}
+
+/// The copy as a file to read from.
+fn source_of(session: &Session, from: &RestoreFrom) -> Result<Source, Failure> {
+    match from {
+        RestoreFrom::Snapshot(name) => copies::source(session, &format!("snapshot:{name}")),
+        RestoreFrom::Nth(number) => copies::backup(session, &number.to_string()),
+        RestoreFrom::File(path) if path.is_file() => copies::source(session, &path.to_string_lossy()),
+        RestoreFrom::File(name) => copies::backup(session, &name.to_string_lossy()),
+        _ => copies::backup(session, "latest"),
+    }
 }
 
 fn said(from: &RestoreFrom) -> String {

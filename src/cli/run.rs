@@ -15,7 +15,9 @@ use super::options::Options;
 use super::screen::Screen;
 use super::session::Session;
 use super::value::{self, Color};
-use super::{backup, create, doctor, human, inspect, json, migrate, recover, restore, snapshot, stats, status};
+use super::{
+    backup, compare, create, doctor, human, inspect, json, migrate, recover, restore, snapshot, stats, status,
+};
 
 /// Runs the command line.
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
@@ -105,11 +107,17 @@ fn command(arguments: &Arguments, color: Color) -> Exit {
                 | Command::Create(_)
                 | Command::Inspect(_)
                 | Command::Stats(_)
+                | Command::Compare(_)
                 | Command::Doctor(_) => false,
             };
             // A compressed backup is decompressed to be looked at.
-            let tidies =
-                matches!(&arguments.command, Command::Backup(args) if !matches!(args.what, BackupCommand::List));
+            let tidies = match &arguments.command {
+                Command::Backup(args) => !matches!(args.what, BackupCommand::List),
+                Command::Inspect(args) => args.backup.is_some(),
+                Command::Stats(args) => args.backup.is_some(),
+                Command::Compare(_) => true,
+                _ => false,
+            };
             Session::new(options, screen, global.json, !global.no_progress, writes, tidies)
         });
     let session = match session {
@@ -124,6 +132,7 @@ fn command(arguments: &Arguments, color: Color) -> Exit {
         Command::Recover(args) => recover::recover(&session, args),
         Command::Backup(args) => backup::backup(&session, &args.what),
         Command::Inspect(args) => inspect::inspect(&session, args),
+        Command::Compare(args) => compare::compare(&session, args),
         Command::Stats(args) => stats::stats(&session, args),
         Command::Snapshot(args) => snapshot::snapshot(&session, args),
         Command::Restore(args) => restore::restore(&session, args),
@@ -167,7 +176,7 @@ fn report(screen: &Screen, session: Option<&Session>, arguments: &Arguments, fai
         if let Some((choices, _)) = &failure.choices {
             screen.tell(choices.trim_end());
         }
-        let concerns_file = !failure.is_usage && !matches!(arguments.command, Command::Create(_));
+        let concerns_file = !failure.is_usage && !matches!(arguments.command, Command::Create(_) | Command::Compare(_));
         let database = session.filter(|_| concerns_file).map(|session| session.options.database.as_path());
         screen.tell(&human::failure(screen, database, failure));
     }

@@ -24,15 +24,16 @@ struct Document<'a> {
 }
 
 pub(super) fn stats(session: &Session, args: &args::Stats) -> Result<Answer, Failure> {
-    let path = file(session, args.backup.as_deref())?;
+    let source = file(session, args.backup.as_deref())?;
+    let path = &source.shown;
     let migrator = session.migrator(Migrations::none());
-    let stats = migrator.at(&path).stats(args.integrity.unwrap_or_default());
+    let stats = migrator.at(source.path()).stats(args.integrity.unwrap_or_default());
     let stats = stats.map_err(|error| with_example(session, error))?;
     let text = if session.json {
         let message = message(&stats);
-        json::line(&Document { format: json::FORMAT, database: json::lossy(&path), stats: &stats, message })
+        json::line(&Document { format: json::FORMAT, database: json::lossy(path), stats: &stats, message })
     } else {
-        human(&session.screen, &path, &stats)
+        human(&session.screen, path, &stats)
     };
     let damaged = stats.integrity.as_ref().is_some_and(|integrity| !integrity.ok);
     Ok(Answer { text, exit: if damaged { Exit::Failed } else { Exit::Done } })

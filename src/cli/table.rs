@@ -27,6 +27,10 @@ impl Cell {
         Cell { text: harmless(text.as_ref(), false), style: Style::new() }
     }
 
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
     pub(super) fn faint(text: impl AsRef<str>) -> Self {
         Cell { style: FAINT, ..Cell::new(text) }
     }

@@ -51,6 +51,35 @@ pub(crate) fn note_all(connection: &Connection) -> rusqlite::Result<Dangling> {
     Ok(Dangling { references, tables: known.tables() })
 }
 
+/// The dangling references from and to one table.
+pub(crate) fn note_around(connection: &Connection, table: &str) -> rusqlite::Result<Dangling> {
+    let mut known = Keys::read(connection)?;
+    let is_meant = |key: &Key| key.child.eq_ignore_ascii_case(table) || key.parent.eq_ignore_ascii_case(table);
+    let (references, _) = find(connection, &known.all(connection)?, is_meant)?;
+    Ok(Dangling { references, tables: known.tables() })
+}
+
+/// References between two tables that lead nowhere, and did not before.
+pub(crate) struct Orphans {
+    pub(crate) child: String,
+    pub(crate) parent: String,
+    /// The first of them, where the child has rowids.
+    pub(crate) rowids: Vec<i64>,
+    pub(crate) count: usize,
+}
+
+impl Dangling {
+    /// The first pair of tables between which there are more than `before`.
+    pub(crate) fn new_since(&self, before: &Dangling) -> Option<Orphans> {
+        let new = new_since(self, before);
+        let first = new.first()?;
+        let same: Vec<&Reference> =
+            new.iter().filter(|other| other.child == first.child && other.parent == first.parent).collect();
+        let rowids = same.iter().filter_map(|reference| reference.rowid).take(10).collect();
+        Some(Orphans { child: first.child.clone(), parent: first.parent.clone(), rowids, count: same.len() })
+    }
+}
+
 /// Looks at the tables that a migration touched and at those that refer to them. `known` is what was there before.
 pub(crate) fn check(
     connection: &Connection,

@@ -24,7 +24,7 @@ pub use settings::{Atomicity, Check, LedgerText, StepContext};
 
 pub(crate) use checks::{copy_depth, hashing};
 pub(crate) use expected::expected;
-pub(crate) use foreign_keys::{Before, note_all};
+pub(crate) use foreign_keys::{Before, Orphans, note_all, note_around};
 pub(crate) use groups::{group, is_split};
 pub(crate) use ledger::{CLOSE_ALL, close_restore, open_restore};
 pub(crate) use run::{Failure, Run};

@@ -125,6 +125,10 @@ problems! {
     Newer = "newer" ("`{}` is newer than this app: it has {}, this app knows up to {newest_known}", .path.display(), names(.migrations)) { path: PathBuf, migrations: Vec<String>, newest_known: String, }
     /// There is no such table or view, where one is looked at.
     NoSuchTable = "no-such-table" ("there is no table or view `{table}` in `{}`", .path.display()) { path: PathBuf, table: String, near: Vec<String>, }
+    /// The rows of a table cannot be brought back from a copy as they are.
+    TableRefused = "table-refused" ("`{table}` cannot be brought back from `{}`: {why}", .copy.display()) { copy: PathBuf, table: String, why: String, }
+    /// With the rows of one table as they are in a copy, rows would refer to nothing.
+    TableOrphans = "table-orphans" ("with `{table}` as it is in the copy, {} in `{child}` would refer to no row of `{parent}`{}", counted(*.count), rows(.rowids)) { table: String, child: String, parent: String, rowids: Vec<i64>, count: usize, }
     /// A migration was applied with another text or name.
     Divergent = "divergent" ("`{}` has migrations applied with another text than this app has: {}", .path.display(), names(.migrations)) { path: PathBuf, migrations: Vec<String>, }
     /// A migration was applied that the app does not have.

@@ -15,7 +15,13 @@ pub(super) fn hint(problem: &Problem) -> Option<String> {
             format!("near it there is {}", list.join(", "))
         }
         Problem::NoSuchTable { .. } => "`lifeboat inspect` lists what there is".to_owned(),
-        Problem::NotAFile { .. } | Problem::Io { .. } => return None,
+        Problem::TableOrphans { table, parent, .. } if !parent.eq_ignore_ascii_case(table) => {
+            format!("bring `{parent}` back first, or the whole copy")
+        }
+        Problem::TableOrphans { child, .. } => {
+            format!("bring back what is missing alone, or the whole copy; or mend the rows of `{child}` first")
+        }
+        Problem::NotAFile { .. } | Problem::Io { .. } | Problem::TableRefused { .. } => return None,
         Problem::DanglingLink { .. } => "make the target, or remove the link".to_owned(),
         Problem::NotADatabase { .. } => {
             "if it is encrypted, set the key in `on_connect`; if it was overwritten, put a backup back".to_owned()

@@ -7,8 +7,8 @@ use crate::backup::{Backup, Verified};
 use crate::error::Result;
 use crate::migration::{Migration, Target};
 use crate::ops::{
-    self, Diagnosis, Launch, RestoreFrom, RestoreOptions, RestoreReport, Snapshot, SnapshotOptions, Soundness, Stats,
-    Status,
+    self, CompareOptions, Comparison, Diagnosis, Launch, RestoreFrom, RestoreOptions, RestoreReport, Snapshot,
+    SnapshotOptions, Soundness, Stats, Status, TableReport, TableRows,
 };
 use crate::report::Report;
 use crate::schema::{Detail, Inspection, Schema};
@@ -135,6 +135,23 @@ impl Database<'_> {
     /// As [`diagnose`](Self::diagnose).
     pub fn diagnose_with(&self, soundness: Soundness) -> Result<Diagnosis> {
         ops::diagnose(&self.launch(Target::Latest)?, soundness)
+    }
+
+    /// Tells this file from another one: what is added is in `other` alone, what is removed in this one alone. As
+    /// [`compare`](crate::compare), with the connections prepared by [`Migrator::on_connect`]. Writes nothing.
+    ///
+    /// # Errors
+    /// One of them is not there, or is not a database that can be read. Cancelled.
+    pub fn compare_with(&self, other: impl AsRef<Path>) -> Result<Comparison> {
+        self.compare_in_detail(other, CompareOptions::new())
+    }
+
+    /// As [`compare_with`](Self::compare_with), with rows that differ, and what they hold.
+    ///
+    /// # Errors
+    /// As [`compare_with`](Self::compare_with).
+    pub fn compare_in_detail(&self, other: impl AsRef<Path>, options: CompareOptions) -> Result<Comparison> {
+        ops::compare_launched(&self.launch(Target::Latest)?, other.as_ref(), options)
     }
 
     /// Applies all that is pending.
@@ -292,6 +309,23 @@ impl Database<'_> {
     /// [`recover`](Self::recover) brings the files.
     pub fn restore(&self, from: &RestoreFrom, options: RestoreOptions) -> Result<RestoreReport> {
         ops::restore(&self.launch(Target::Latest)?, from, options)
+    }
+
+    /// Brings the rows of one table back from a copy of the file: a plain SQLite file (of a backup that may be compressed,
+    /// [`Backup::open_plain`] gives one). It happens under the launch lock, after a backup, in one transaction: the rows
+    /// are those of the copy, or the file is as it was.
+    ///
+    /// Rows keep their keys and rowids. Values go into the columns that both have; where there are others here, they keep
+    /// theirs in rows that were there, by the primary key, and get their defaults in rows that were not. Triggers do not
+    /// fire, and no foreign key cascades; a full-text index whose content the table is, is built anew.
+    ///
+    /// # Errors
+    /// `no-such-table`; `table-refused`, with the reason: a view, a virtual table, history or ledger, primary keys that are
+    /// not the same, a column that must not be null and is not in the copy, a constraint that the rows break, an index kept
+    /// by triggers that cannot be built anew; `table-orphans`, if rows would refer to nothing that did not before. A run was
+    /// cut off, and is to be recovered first. The file is as it was.
+    pub fn restore_table(&self, from: impl AsRef<Path>, table: &str, rows: TableRows) -> Result<TableReport> {
+        ops::restore_table(&self.launch(Target::Latest)?, from.as_ref(), table, rows)
     }
 
     fn launch(&self, target: Target) -> Result<Launch<'_>> {

@@ -67,7 +67,7 @@ fn read(settings: &Settings, connection: &Connection, path: &Path) -> Result<Sch
 }
 
 /// The nearest name is the one that was meant, or nearly so.
-fn no_such_table(schema: &Schema, path: &Path, name: &str) -> Problem {
+pub(super) fn no_such_table(schema: &Schema, path: &Path, name: &str) -> Problem {
     let wanted = name.to_lowercase();
     let names = schema.tables.iter().map(|table| &table.name).chain(schema.views.iter().map(|view| &view.name));
     let mut near: Vec<(usize, &String)> = names

@@ -126,7 +126,7 @@ const TEXT_SHOWN: usize = 200;
 const BYTES_SHOWN: usize = 16;
 
 impl Value {
-    fn of(value: ValueRef<'_>) -> Self {
+    pub(crate) fn of(value: ValueRef<'_>) -> Self {
         match value {
             ValueRef::Null => Value::Null,
             ValueRef::Integer(number) => Value::Integer(number),

@@ -3,17 +3,20 @@
 
 mod declaration;
 mod diagram;
+mod difference;
 mod inspection;
 mod model;
 mod read;
 mod script;
 mod token;
 
+pub use difference::{Change, ObjectKind, SchemaDifference};
 pub use inspection::{Detail, Inspection, Object, Reference, Sample, Size, Value};
 pub use model::{
     Check, Column, Conflict, Deferral, ForeignKey, Generated, Index, IndexColumn, Origin, Owner, PrimaryKey, Schema,
     Spelling, Sql, Table, TableKind, Trigger, View, ViewColumn,
 };
 
+pub(crate) use difference::differences;
 pub(crate) use inspection::{detail, measure};
 pub(crate) use read::read_schema;

@@ -1,6 +1,7 @@
 //! The command, run as a person or a script runs it.
 
 mod backup;
+mod compare;
 mod config;
 mod create;
 mod doctor;

@@ -171,3 +171,34 @@ fn on_a_terminal_a_person_is_asked() {
     let (code, _) = in_terminal("snapshot delete before", "y\n");
     assert!(code == Some(0) && !project.path().join(".data.before").exists());
 }
+
+#[test]
+fn the_rows_of_one_table_come_back_from_a_snapshot_or_a_backup() {
+    let project = project();
+    let db = project.path().join(".data/app.db");
+    let sql = |sql: &str| rusqlite::Connection::open(&db).unwrap().execute_batch(sql).unwrap();
+    let names = || -> String {
+        let connection = rusqlite::Connection::open(&db).unwrap();
+        connection
+            .query_row("SELECT group_concat(name, ' ') FROM (SELECT name FROM pet ORDER BY id)", [], |row| row.get(0))
+            .unwrap()
+    };
+    sql("INSERT INTO pet (id, name) VALUES (1, 'Ann'), (2, 'Bo')");
+    lifeboat(project.path(), &["backup", "create"]).ends_with(0);
+    sql("UPDATE pet SET name = 'Anna' WHERE id = 1; DELETE FROM pet WHERE id = 2");
+    let asked = lifeboat(project.path(), &["restore", "--backup", "latest", "--table", "pet"]).ends_with(2);
+    assert!(asked.stderr.contains("--yes"), "{}", asked.stderr);
+    assert_eq!(names(), "Anna");
+    let rest = ["restore", "--backup", "1", "--table", "pet", "--missing", "--yes", "--json"];
+    let document = lifeboat(project.path(), &rest).ends_with(0).json();
+    assert_eq!((&document["added"], &document["changed"]), (&1.into(), &0.into()));
+    assert_eq!(names(), "Anna Bo");
+    // The newest backup is now the one that this restore has made; the one before has all rows as they were.
+    lifeboat(project.path(), &["restore", "--backup", "2", "--table", "pet", "--yes"]).ends_with(0);
+    assert_eq!(names(), "Ann Bo");
+    lifeboat(project.path(), &["restore", "--name", "before", "--table", "pet", "--yes"]).ends_with(0);
+    let connection = rusqlite::Connection::open(&db).unwrap();
+    assert_eq!(connection.query_row("SELECT count(*) FROM pet", [], |row| row.get::<_, i64>(0)).unwrap(), 0);
+    let wrong = lifeboat(project.path(), &["restore", "--name", "before", "--table", "pte", "--yes"]).ends_with(1);
+    assert!(wrong.stderr.contains("pet"), "{}", wrong.stderr);
+}
