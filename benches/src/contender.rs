@@ -107,9 +107,11 @@ impl Contenders {
     }
 }
 
-/// Runs cargo on one manifest, with a target folder of its own.
+/// Runs cargo on one manifest, with a target folder of its own. By its name and not by the path of the one that built this
+/// program: through rustup's proxy every crate is compiled by one toolchain. Without, a dependency that has a
+/// `rust-toolchain.toml` in its package (fs4, for one) would be compiled by the toolchain named there.
 pub fn cargo(words: &[&str], manifest: &Path, target: &Path) -> Fallible<()> {
-    let status = Command::new(env!("CARGO"))
+    let status = Command::new("cargo")
         .args(words)
         .arg("--manifest-path")
         .arg(manifest)

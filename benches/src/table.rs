@@ -185,7 +185,7 @@ impl Tables {
                 time(least),
                 time(most),
                 row.samples.len(),
-                if median(&row.cpu) > 0.0 { time(median(&row.cpu)) } else { String::new() },
+                processor_text(row),
             );
         }
         println!();
@@ -265,6 +265,13 @@ fn peak_text(row: &Row) -> String {
         return String::new();
     }
     format!("{:.1} MiB", row.peak_kib.saturating_sub(row.baseline_kib) as f64 / 1024.0)
+}
+
+/// The system counts in ticks: of what is over in less than a few, it says nothing that can be used.
+fn processor_text(row: &Row) -> String {
+    const TICKS_NS: f64 = 20e6;
+    let cpu = median(&row.cpu);
+    if cpu < TICKS_NS { String::new() } else { time(cpu) }
 }
 
 fn median(samples: &[f64]) -> f64 {

@@ -71,7 +71,7 @@ pub fn run(bench: &mut Bench) -> Fallible<()> {
 
 fn crates(manifest: &Path) -> Fallible<usize> {
     let words = ["tree", "--edges", "normal", "--prefix", "none", "--no-dedupe", "--manifest-path"];
-    let output = Command::new(env!("CARGO")).args(words).arg(manifest).output()?;
+    let output = Command::new("cargo").args(words).arg(manifest).output()?;
     let text = String::from_utf8(output.stdout)?;
     let mut lines: Vec<&str> = text.lines().map(|line| line.trim_end_matches(" (*)")).collect();
     lines.sort_unstable();
