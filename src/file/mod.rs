@@ -8,6 +8,7 @@ mod durable;
 mod hash;
 mod identity;
 mod integrity;
+mod kept;
 mod lock;
 #[cfg(feature = "zstd")]
 mod packed;

@@ -10,6 +10,8 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::connect::journal_mode;
+#[cfg(unix)]
+use super::kept::keep_open;
 
 /// What is known of a copy.
 pub(crate) enum Raw {
@@ -42,8 +44,7 @@ pub(crate) fn is_at_rest(reader: &Connection, path: &Path) -> bool {
 /// What becomes of the descriptor that a file is read by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Descriptor {
-    /// It stays open as long as the process: closing it would drop every lock that SQLite holds on that file in this
-    /// process (<https://sqlite.org/howtocorrupt.html>, 2.2). One descriptor a database is the price.
+    /// It stays open as long as the process: see [`keep_open`](super::kept::keep_open).
     Kept,
     /// It is closed. For a copy of ours alone, on which nobody in this process has a lock that matters: kept open, it would
     /// take up its room on the disk also when it is pruned.
@@ -63,7 +64,7 @@ pub(crate) fn copy_raw(
 ) -> io::Result<Option<Raw>> {
     let closed;
     let source = match descriptor {
-        Descriptor::Kept => match unix::keep_open(path) {
+        Descriptor::Kept => match keep_open(path) {
             Ok(kept) => kept,
             Err(_) => return Ok(None),
         },
@@ -108,29 +109,10 @@ mod unix {
     use std::fs::File;
     use std::io;
     use std::ops::Range;
-    use std::os::unix::fs::{FileExt, MetadataExt};
-    use std::path::Path;
+    use std::os::unix::fs::FileExt;
     use std::sync::mpsc::{Receiver, sync_channel};
-    use std::sync::{Mutex, PoisonError};
 
     use crate::file::hash::{ContentHasher, MAGIC};
-
-    /// Opens a file that is never closed again in this process: see [`Descriptor::Kept`](super::Descriptor::Kept).
-    pub(super) fn keep_open(path: &Path) -> io::Result<&'static File> {
-        /// By device and inode.
-        static KEPT: Mutex<Vec<((u64, u64), &'static File)>> = Mutex::new(Vec::new());
-        let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
-        let identity = |metadata: &std::fs::Metadata| (metadata.dev(), metadata.ino());
-        let wanted = identity(&std::fs::metadata(path)?);
-        if let Some((_, file)) = kept.iter().find(|(known, _)| *known == wanted) {
-            return Ok(file);
-        }
-        // From here on it must not be dropped, whatever happens.
-        let file: &'static File = Box::leak(Box::new(File::open(path)?));
-        let opened = identity(&file.metadata()?);
-        kept.push((opened, file));
-        if opened == wanted { Ok(file) } else { Err(io::ErrorKind::NotFound.into()) }
-    }
 
     /// XFS, Btrfs, bcachefs, some network file systems: a copy in constant time, whose blocks part when one is written.
     pub(super) fn share_blocks(source: &File, target: &File) -> bool {
