@@ -40,8 +40,8 @@ pub struct Metadata {
     /// Bytes, before it is compressed.
     pub size: u64,
     /// SHA-256 of its content, with those bytes of SQLite's header as zero that move by themselves (18–19, 24–27,
-    /// 40–43, 92–99). Nothing for a copy that shares its blocks with the database and was not read; what reads it back
-    /// checks it first.
+    /// 40–43, 92–99). Nothing for one that was not read when it was taken, as [`Check`](crate::Check) says; what reads
+    /// it back checks it first.
     #[serde(default)]
     pub sha256: Option<String>,
     /// The app's version, where the app told it.

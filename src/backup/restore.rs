@@ -17,7 +17,7 @@ use crate::file::{Connector, Depth, Purpose, content_hash, examine, is_busy, set
 pub(crate) struct Original<'a> {
     pub(crate) name: &'a str,
     pub(crate) size: u64,
-    /// Nothing for one that shares its blocks with the database and was not read when it was taken.
+    /// Nothing for one that was not read when it was taken.
     pub(crate) hash: Option<&'a str>,
     /// The journal mode that the database had; empty if it is not known.
     pub(crate) journal_mode: &'a str,

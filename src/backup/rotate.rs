@@ -115,7 +115,8 @@ impl Backups {
                 return Ok(());
             }
             // A copy that rotted is left for people to look at.
-            if backup.has_recorded_content()
+            let unknown = backup.metadata.as_ref().is_some_and(|metadata| metadata.sha256.is_none());
+            if (unknown || backup.has_recorded_content())
                 && let Err(problem) = self.compress(backup, rules)
             {
                 rules.emitter.warn(format!("`{}` was not compressed: {problem}", backup.path.display()));

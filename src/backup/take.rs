@@ -37,8 +37,8 @@ pub(crate) const RESTORE: &str = "restore";
 pub(crate) enum Hashing {
     /// However long reading it takes: it is the only way back.
     Always,
-    /// Unless the copy took no time, and is not read for its check either.
-    Usually,
+    /// If the copy is read for its check anyway. Hashing takes longer than copying.
+    WithCheck,
     Never,
 }
 
@@ -65,6 +65,14 @@ pub(crate) struct Copying<'a> {
 }
 
 impl Copying<'_> {
+    fn is_hashed(&self) -> bool {
+        match self.hashing {
+            Hashing::Always => true,
+            Hashing::WithCheck => self.depth != Depth::Schema,
+            Hashing::Never => false,
+        }
+    }
+
     /// For the loops that copy and read.
     fn go_on(&self) -> std::io::Result<()> {
         if self.cancel.is_cancelled() { Err(std::io::ErrorKind::Interrupted.into()) } else { Ok(()) }
@@ -81,7 +89,7 @@ pub(crate) struct Taken {
     pub(crate) path: PathBuf,
     pub(crate) name: String,
     pub(crate) size: u64,
-    /// Nothing for a copy that shares its blocks with the database and was not read.
+    /// Nothing for a copy that was not read: it is large, or the app wants no checks.
     pub(crate) hash: Option<String>,
     /// What stood in the database before the run, so that the check after it can tell what is new.
     pub(crate) findings: Findings,
@@ -132,8 +140,7 @@ impl Backups {
         settle_header(partial).map_err(|source| io_problem(partial, "sync", source))?;
         let (size, hash) = match raw {
             Some(Raw::Hashed(hash)) => (bytes, Some(hash)),
-            _ if copying.hashing == Hashing::Never => (bytes, None),
-            Some(Raw::Unread) if copying.hashing == Hashing::Usually && copying.depth == Depth::Schema => (bytes, None),
+            _ if !copying.is_hashed() => (bytes, None),
             _ => {
                 let hashed = content_hash(partial, |_| copying.go_on());
                 let (size, hash) = hashed.map_err(|source| copying.io_problem(partial, "read", source))?;
@@ -264,20 +271,14 @@ impl Backups {
             }
             copying.go_on()
         };
-        let copied = copy_raw(
-            copying.database.real(),
-            target,
-            bytes,
-            Descriptor::Kept,
-            copying.hashing != Hashing::Never,
-            &mut progress,
-        )
-        .and_then(|copied| {
-            if copied.is_some() {
-                copying.emitter.emit(Event::BackupProgress { done: bytes, total: bytes });
-            }
-            copying.go_on().map(|()| copied)
-        });
+        let copied =
+            copy_raw(copying.database.real(), target, bytes, Descriptor::Kept, copying.is_hashed(), &mut progress)
+                .and_then(|copied| {
+                    if copied.is_some() {
+                        copying.emitter.emit(Event::BackupProgress { done: bytes, total: bytes });
+                    }
+                    copying.go_on().map(|()| copied)
+                });
         copied.map_err(|source| match source.kind() {
             std::io::ErrorKind::StorageFull => self.no_space(bytes),
             _ => copying.io_problem(copying.database.real(), "copy", source),

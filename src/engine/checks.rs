@@ -35,7 +35,7 @@ pub(crate) fn hashing(check: Check, split: bool) -> Hashing {
     match check {
         _ if split => Hashing::Always,
         Check::Off => Hashing::Never,
-        Check::Auto | Check::Quick | Check::Full => Hashing::Usually,
+        Check::Auto | Check::Quick | Check::Full => Hashing::WithCheck,
     }
 }
 

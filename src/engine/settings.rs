@@ -31,7 +31,8 @@ pub enum Atomicity {
 #[non_exhaustive]
 pub enum Check {
     /// Up to 128 MiB as [`Quick`](Check::Quick). Above, the copy's schema is read, and up to 512 MiB the tables that the run
-    /// wrote are checked by `PRAGMA quick_check(table)`.
+    /// wrote are checked by `PRAGMA quick_check(table)`. Copies above 128 MiB are not hashed, as under [`Off`](Check::Off):
+    /// they take as long as `cp` and a sync, or no time where the file system can share blocks.
     #[default]
     Auto,
     /// `PRAGMA quick_check` on the copy and on the migrated file: about as long as copying the file.
@@ -39,8 +40,7 @@ pub enum Check {
     /// `PRAGMA integrity_check` on both, which also compares indexes with tables: two to four times as long.
     Full,
     /// Nothing but foreign keys and the app's own checks. Nor are copies hashed, unless a run of several transactions
-    /// needs to know its copy again: then a copy takes hardly longer than `cp` and a sync, and is checked before it is put
-    /// back.
+    /// needs to know its copy again: they are checked before they are put back.
     Off,
 }
 

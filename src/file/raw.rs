@@ -137,9 +137,9 @@ mod unix {
     }
 
     /// How much is copied between two looks at whether to go on.
-    const PIECE: u64 = 8 * 1024 * 1024;
+    const PIECE: u64 = 2 * 1024 * 1024;
     /// How far the copying may be ahead of the hashing: what was copied lately is still in memory.
-    const AHEAD: usize = 32;
+    const AHEAD: usize = 64;
 
     /// Copies, and hashes the original in another thread: with two processors that takes hardly longer. Nothing, if the
     /// file ends early.
