@@ -279,3 +279,91 @@ fn the_rowids_told_are_those_of_the_rows_even_where_a_column_is_called_rowid() {
     );
     assert_eq!(facts(&error), ("c", "p", &[2, 3][..], 2, false));
 }
+
+const PAIR: &str = "
+    CREATE TABLE p (id INTEGER PRIMARY KEY);
+    CREATE TABLE c (id INTEGER PRIMARY KEY, p INTEGER REFERENCES p (id));
+    INSERT INTO p VALUES (1), (2); INSERT INTO c VALUES (10, 1), (20, 2);";
+
+/// SQLite looks for a name without a schema among the temporary ones first.
+#[test]
+fn a_temporary_table_or_view_hides_no_dangling_reference() {
+    let delete = "DELETE FROM main.p WHERE id = 2;";
+    for hide in ["TABLE c AS SELECT * FROM main.c", "VIEW c AS SELECT * FROM main.c", "TABLE p AS SELECT * FROM main.p"]
+    {
+        let error = refused(PAIR, &format!("CREATE TEMP {hide}; {delete}"));
+        assert_eq!(facts(&error), ("c", "p", &[20][..], 1, false), "{hide}");
+    }
+}
+
+#[test]
+fn a_statement_that_was_compiled_in_an_earlier_step_is_watched_too() {
+    let project = Project::new();
+    project.sql(PAIR);
+    project.sql("INSERT INTO p VALUES (3)");
+    let delete = |id: i64| {
+        move |connection: &rusqlite::Connection| -> Result<(), lifeboat::BoxError> {
+            connection.prepare_cached("DELETE FROM p WHERE id = ?1")?.execute([id])?;
+            Ok(())
+        }
+    };
+    let migrator = lifeboat::Migrator::new(lifeboat::Migrations::none());
+    let migrator = migrator.step(1, "unreferenced", delete(3)).step(2, "referenced", delete(2));
+    let error = migrator.at(project.db()).migrate().unwrap_err();
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::ForeignKey, Outcome::RolledBack), "{error}");
+}
+
+/// By way of a name that a statement seemed to make: the savepoint took it back, or it was only explained.
+#[test]
+fn tables_that_change_names_behind_a_table_that_never_was_are_looked_at() {
+    let before = "
+        CREATE TABLE p (id INTEGER PRIMARY KEY);
+        CREATE TABLE r (id INTEGER PRIMARY KEY, x INT);
+        CREATE TABLE c (p INTEGER REFERENCES p (id));
+        INSERT INTO p VALUES (1); INSERT INTO c VALUES (1);";
+    for seemingly in ["SAVEPOINT s; CREATE TABLE q (a); ROLLBACK TO s; RELEASE s;", "EXPLAIN CREATE TABLE q (a);"] {
+        refused(
+            before,
+            &format!(
+                "{seemingly} PRAGMA legacy_alter_table = ON;
+                 ALTER TABLE p RENAME TO q; ALTER TABLE r RENAME TO p;"
+            ),
+        );
+    }
+}
+
+#[test]
+fn a_parent_whose_unique_index_goes_is_warned_of() {
+    let project = with(
+        "CREATE TABLE p (code TEXT); CREATE UNIQUE INDEX pi ON p (code);
+         CREATE TABLE c (code TEXT REFERENCES p (code)); INSERT INTO p VALUES ('a'); INSERT INTO c VALUES ('a');",
+        "DROP INDEX pi;",
+    );
+    let warned = Arc::new(Mutex::new(String::new()));
+    let told = Arc::clone(&warned);
+    let migrator = project.migrator().on_event(move |event| {
+        if let Event::Warning { message } = event {
+            told.lock().unwrap().push_str(message);
+        }
+    });
+    migrator.at(project.db()).migrate().unwrap();
+    assert!(warned.lock().unwrap().contains("no unique index covers"), "{}", warned.lock().unwrap());
+}
+
+/// What a migration does must not depend on how many ran before it in the same launch.
+#[test]
+fn what_a_migration_makes_for_itself_is_gone_in_the_next_one() {
+    let project = Project::with(&[
+        ("V1__note", "CREATE TABLE note (id INTEGER PRIMARY KEY, body TEXT);"),
+        ("V2__copy", "CREATE TEMP TABLE note AS SELECT * FROM main.note; CREATE TEMP VIEW v AS SELECT 1;"),
+        ("V3__row", "INSERT INTO note (body) VALUES ('important');"),
+        ("V4__again", "CREATE TEMP TABLE note (a); CREATE TEMP VIEW v AS SELECT 2;"),
+    ]);
+    project.migrator().at(project.db()).migrate().unwrap();
+    assert_eq!(project.number("SELECT count(*) FROM note WHERE body = 'important'"), 1);
+    // And on a file that is there, after a trial.
+    project.write("V5__copy", "CREATE TEMP TABLE note AS SELECT * FROM main.note;");
+    project.write("V6__row", "INSERT INTO note (body) VALUES ('important too');");
+    project.migrator().at(project.db()).migrate().unwrap();
+    assert_eq!(project.number("SELECT count(*) FROM note"), 2);
+}

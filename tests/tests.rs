@@ -26,6 +26,7 @@ mod interrupted;
 mod killed_copies;
 mod launch;
 mod library;
+mod neighbours;
 mod properties;
 mod reading;
 mod readme;

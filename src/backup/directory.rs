@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::folder::Backups;
+use super::name::Names;
 use crate::error::Problem;
 use crate::file::{DatabasePath, Entry, Kind, entries, io_problem, is_database};
 
@@ -15,8 +16,10 @@ use crate::file::{DatabasePath, Entry, Kind, entries, io_problem, is_database};
 pub(crate) struct Directory {
     pub(crate) folder: PathBuf,
     database: OsString,
-    /// Where the backups lie, if in the directory, by the path from there.
+    /// Where the backups lie, if in a folder in the directory, by the path from there.
     backups: Option<PathBuf>,
+    /// What backups are called, where they lie in the directory itself.
+    among_files: Option<Names>,
 }
 
 /// What lies in one, or in a snapshot of it.
@@ -37,6 +40,7 @@ impl Directory {
         let inside = real(&backups.folder).strip_prefix(real(&folder)).map(ToOwned::to_owned).ok();
         Directory {
             database: database.real().file_name().unwrap_or_default().to_owned(),
+            among_files: inside.as_ref().filter(|path| path.as_os_str().is_empty()).map(|_| backups.names.clone()),
             backups: inside.filter(|path| !path.as_os_str().is_empty()),
             folder,
         }
@@ -48,6 +52,9 @@ impl Directory {
             return true;
         }
         let at_the_top = path.components().count() == 1;
+        if at_the_top && self.among_files.as_ref().is_some_and(|names| is_of_backups(names, path)) {
+            return true;
+        }
         let after = path.as_os_str().as_encoded_bytes().strip_prefix(self.database.as_encoded_bytes());
         at_the_top
             && after.is_some_and(|after| {
@@ -95,9 +102,28 @@ impl Directory {
         let sidecars: BTreeSet<PathBuf> =
             databases.iter().flat_map(|path| SIDECARS.map(|suffix| with_suffix(path, suffix))).collect();
         all.retain(|entry| !sidecars.contains(&entry.path));
+        // Nor does what another database's lifeboat keeps beside it go along: a launch lock that gets another inode locks
+        // nothing.
+        let kept: Vec<PathBuf> = databases.iter().map(|path| with_suffix(path, "-lifeboat")).collect();
+        let is_kept = |path: &Path| {
+            let path = path.as_os_str().as_encoded_bytes();
+            kept.iter().any(|kept| path.starts_with(kept.as_os_str().as_encoded_bytes()))
+        };
+        all.retain(|entry| !is_kept(&entry.path));
         let (other, entries): (Vec<Entry>, Vec<Entry>) = all.into_iter().partition(|entry| entry.kind == Kind::Other);
         Ok(Contents { entries, databases, passed_over: other.into_iter().map(|entry| entry.path).collect() })
     }
+}
+
+/// A backup, what describes it, what it keeps, one on its way; the log of runs.
+fn is_of_backups(names: &Names, path: &Path) -> bool {
+    let Some(name) = path.file_name() else { return false };
+    let copy = |name: &OsStr| names.read_either(name).is_some();
+    let beside = || {
+        let of = path.extension().is_some_and(|extension| extension == "json" || extension == "files");
+        of && path.file_stem().is_some_and(copy)
+    };
+    name == "runs.jsonl" || copy(name) || beside() || names.is_partial(name) || names.is_unpacked(name)
 }
 
 impl Contents {

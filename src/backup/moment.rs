@@ -9,7 +9,7 @@ use super::take::{CopyError, copy};
 use crate::error::Problem;
 use crate::event::CancelToken;
 use crate::file::{
-    Connector, Descriptor, Purpose, allocate_exclusively, available_bytes, copy_raw, io_problem, is_at_rest,
+    Connector, Descriptor, Purpose, Unlocked, allocate_exclusively, available_bytes, copy_raw, io_problem, is_at_rest,
     settle_header, size_of, sqlite_problem, write_problem,
 };
 
@@ -55,6 +55,7 @@ pub(crate) fn copy_from(
     let pinned = source.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0));
     pinned.map_err(of_source)?;
     let bytes = size_of(source).map_err(of_source)?;
+    let unlocked = Unlocked::of(source, from);
     let file = allocate_exclusively(to).map_err(|source| write_problem(to, "create", source))?;
     let no_space = || {
         let folder = to.parent().unwrap_or(Path::new("."));
@@ -100,6 +101,10 @@ pub(crate) fn copy_from(
         }
     })?;
     target.close().map_err(|(_, error)| failed(error))?;
+    if unlocked.is_some_and(|unlocked| !unlocked.is_unchanged(from)) {
+        let lock = "database, which others write to and which may not be locked from here,";
+        return Err(Problem::Locked { path: from.to_owned(), lock, holder: None, waited: Duration::ZERO });
+    }
     let _ = source.execute_batch("COMMIT"); // it only read
     settle_header(to).map_err(|source| write_problem(to, "sync", source))
 }

@@ -7,6 +7,7 @@ use rusqlite::Connection;
 use super::policy::Rules;
 use super::scratch::{PAGES_AT_MOST, reaches_others, settle, without_reach};
 use super::script::run_script;
+use super::session::temporary;
 use super::settings::Settings;
 use super::step::{Manner, script_rules};
 use super::watch::Watch;
@@ -38,6 +39,10 @@ pub(crate) fn expected<'a>(
     if let Err(error) = prepared.and_then(|()| watch.install(&mut scratch)) {
         return Ok(Err(error.to_string()));
     }
+    let stood = match temporary(&scratch) {
+        Ok(stood) => stood,
+        Err(error) => return Ok(Err(error.to_string())),
+    };
     let started = Instant::now();
     for migration in applied {
         let Body::Sql(text) = &migration.body else {
@@ -51,7 +56,7 @@ pub(crate) fn expected<'a>(
                 .map_err(|stopped| described(&stopped.problem))
         });
         watch.set_rules(Rules::Own);
-        let ran = ran.and_then(|()| settle(&scratch, &watch).map_err(|error| error.to_string()));
+        let ran = ran.and_then(|()| settle(&scratch, &watch, &stood).map_err(|error| error.to_string()));
         if settings.cancel.is_cancelled() {
             return Err(Problem::Cancelled {});
         }

@@ -20,7 +20,7 @@ impl Fingerprint {
         }
         add_rows(
             connection,
-            "SELECT type, name, tbl_name, rootpage, sql FROM sqlite_schema ORDER BY rowid",
+            "SELECT type, name, tbl_name, rootpage, sql FROM main.sqlite_schema ORDER BY rowid",
             &mut hasher,
         )?;
         if let Some(table) = history_table {
@@ -54,13 +54,13 @@ pub(crate) fn different_count(
     copy: &Connection,
     touched: &Touched,
 ) -> rusqlite::Result<Option<String>> {
-    let mut tables = copy.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")?;
+    let mut tables = copy.prepare("SELECT name FROM main.sqlite_schema WHERE type = 'table'")?;
     let names = tables.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
     for name in names {
         if name.starts_with("sqlite_") || !touched.all && !touched.tables.contains(&name.to_ascii_lowercase()) {
             continue;
         }
-        let sql = format!("SELECT count(*) FROM \"{}\"", name.replace('"', "\"\""));
+        let sql = format!("SELECT count(*) FROM main.\"{}\"", name.replace('"', "\"\""));
         let count = |connection: &Connection| connection.query_row(&sql, [], |row| row.get::<_, i64>(0));
         if count(file)? != count(copy)? {
             return Ok(Some(name));

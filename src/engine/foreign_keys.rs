@@ -230,7 +230,7 @@ fn reference(key: &Key, rowid: Option<i64>, values: String) -> Reference {
 }
 
 fn sqlite_check(connection: &Connection, child: &str) -> rusqlite::Result<Vec<(Option<i64>, i64)>> {
-    let mut statement = connection.prepare("SELECT rowid, fkid FROM pragma_foreign_key_check(?1)")?;
+    let mut statement = connection.prepare("SELECT rowid, fkid FROM pragma_foreign_key_check(?1, 'main')")?;
     statement.query_map([child], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
@@ -248,11 +248,12 @@ fn values_sql(key: &Key) -> String {
 fn values_of(connection: &Connection, key: &Key, rowid: i64) -> rusqlite::Result<String> {
     // A column may bear one of the three names of the rowid, hardly all of them.
     let columns: BTreeSet<String> = connection
-        .prepare("SELECT name FROM pragma_table_xinfo(?1)")?
+        .prepare("SELECT name FROM pragma_table_xinfo(?1, 'main')")?
         .query_map([&key.child], |row| Ok(row.get::<_, String>(0)?.to_ascii_lowercase()))?
         .collect::<Result<_, _>>()?;
     let rowid_name = ["rowid", "_rowid_", "oid"].into_iter().find(|name| !columns.contains(*name)).unwrap_or("rowid");
-    let sql = format!("SELECT {} FROM {} AS child WHERE child.{rowid_name} = ?1", values_sql(key), quoted(&key.child));
+    let sql =
+        format!("SELECT {} FROM main.{} AS child WHERE child.{rowid_name} = ?1", values_sql(key), quoted(&key.child));
     connection.prepare(&sql)?.query_row([rowid], |row| row.get(0))
 }
 
@@ -260,7 +261,7 @@ fn values_of(connection: &Connection, key: &Key, rowid: i64) -> rusqlite::Result
 fn list(connection: &Connection, key: &Key) -> rusqlite::Result<Vec<Reference>> {
     let set: Vec<String> = key.columns.iter().map(|(from, _)| format!("child.{} IS NOT NULL", quoted(from))).collect();
     let there = connection
-        .prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE")?
+        .prepare("SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE")?
         .exists([&key.parent])?;
     let dangles = if there {
         let parent_key = primary_key(connection, &key.parent)?;
@@ -273,12 +274,12 @@ fn list(connection: &Connection, key: &Key) -> rusqlite::Result<Vec<Reference>> 
                 format!("parent.{} = child.{}", quoted(&to), quoted(from))
             })
             .collect();
-        format!("NOT EXISTS (SELECT 1 FROM {} AS parent WHERE {})", quoted(&key.parent), pairs.join(" AND "))
+        format!("NOT EXISTS (SELECT 1 FROM main.{} AS parent WHERE {})", quoted(&key.parent), pairs.join(" AND "))
     } else {
         "1".to_owned()
     };
     let sql = format!(
-        "SELECT {} FROM {} AS child WHERE {} AND {dangles}",
+        "SELECT {} FROM main.{} AS child WHERE {} AND {dangles}",
         values_sql(key),
         quoted(&key.child),
         set.join(" AND ")
@@ -289,6 +290,7 @@ fn list(connection: &Connection, key: &Key) -> rusqlite::Result<Vec<Reference>> 
 }
 
 fn primary_key(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
-    let mut statement = connection.prepare("SELECT name FROM pragma_table_info(?1) WHERE pk > 0 ORDER BY pk")?;
+    let mut statement =
+        connection.prepare("SELECT name FROM pragma_table_info(?1, 'main') WHERE pk > 0 ORDER BY pk")?;
     statement.query_map([table], |row| row.get(0))?.collect()
 }

@@ -23,6 +23,8 @@ pub(crate) fn guarded(
     code: impl FnOnce(&Connection) -> Result<(), BoxError>,
 ) -> Result<(), Problem> {
     let in_transaction = !connection.is_autocommit();
+    let failed = |source: BoxError| Problem::CodeFailed { migration: migration.to_owned(), what, source };
+    expire_statements(connection).map_err(|error| failed(error.into()))?;
     watch.set_rules(rules);
     watch.statement_begins(migration, 1);
     // A panic unwinds to here and becomes a failure of this step. (With `panic = "abort"` it is a crash, and the next
@@ -31,7 +33,6 @@ pub(crate) fn guarded(
     watch.statement_ended();
     watch.set_rules(Rules::Own);
     let (refusal, interrupt) = (watch.take_refusal(), watch.take_interrupt());
-    let failed = |source: BoxError| Problem::CodeFailed { migration: migration.to_owned(), what, source };
     match (ran, interrupt) {
         (Err(payload), _) => {
             return Err(Problem::Panicked { what: format!("{what} of `{migration}`"), message: said(&*payload) });
@@ -52,4 +53,11 @@ pub(crate) fn guarded(
         return Err(failed("it went on after SQLite had ended the transaction".into()));
     }
     Ok(())
+}
+
+/// Makes SQLite compile every statement anew before it runs again. The authorizer sees what is compiled: a statement that an
+/// earlier step left in the connection's cache would pass by it, and what it touches would not be checked. (Setting any flag
+/// expires all statements, <https://sqlite.org/src/file/src/pragma.c>; this one is off in a run.)
+fn expire_statements(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch("PRAGMA query_only = OFF")
 }

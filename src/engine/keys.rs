@@ -21,6 +21,8 @@ pub(crate) struct Key {
 struct Table {
     name: String,
     sql: String,
+    /// Where its rows are: the one thing that stays with them through renames.
+    root: i64,
     /// Nothing until somebody asks.
     keys: Option<Vec<Key>>,
 }
@@ -84,13 +86,15 @@ impl Keys {
     /// and every key is what it was.
     fn only_gained(&self, name: &str, now: Option<&Table>) -> bool {
         let (Some(before), Some(now)) = (self.tables.get(name), now) else { return false };
-        gained(&before.sql, &now.sql).is_some_and(|column| !column.to_ascii_lowercase().contains("references"))
+        // Another table may have taken the name, by way of one that no event tells of.
+        before.root == now.root
+            && gained(&before.sql, &now.sql).is_some_and(|column| !column.to_ascii_lowercase().contains("references"))
     }
 
     /// The keys of all tables.
     pub(crate) fn all(&mut self, connection: &Connection) -> rusqlite::Result<Vec<&Key>> {
         let mut statement = connection.prepare(
-            "SELECT id, \"table\", \"from\", \"to\", on_delete FROM pragma_foreign_key_list(?1) ORDER BY id, seq",
+            "SELECT id, \"table\", \"from\", \"to\", on_delete FROM pragma_foreign_key_list(?1, 'main') ORDER BY id, seq",
         )?;
         for table in self.tables.values_mut().filter(|table| table.keys.is_none()) {
             let mut rows = statement.query([&table.name])?;
@@ -130,14 +134,16 @@ fn schema_version(connection: &Connection) -> rusqlite::Result<i64> {
 }
 
 fn read_tables(connection: &Connection) -> rusqlite::Result<BTreeMap<String, Table>> {
-    let mut statement = connection.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'table'")?;
+    let mut statement =
+        connection.prepare("SELECT name, sql, rootpage FROM main.sqlite_schema WHERE type = 'table'")?;
     let mut rows = statement.query([])?;
     let mut tables = BTreeMap::new();
     while let Some(row) = rows.next()? {
         let name: String = row.get(0)?;
         // A schema that was written by hand may hold anything.
         let sql = String::from_utf8_lossy(row.get_ref(1)?.as_bytes_or_null()?.unwrap_or_default()).into_owned();
-        tables.insert(name.to_ascii_lowercase(), Table { name, sql, keys: None });
+        let root = row.get_ref(2)?.as_i64_or_null()?.unwrap_or_default();
+        tables.insert(name.to_ascii_lowercase(), Table { name, sql, root, keys: None });
     }
     Ok(tables)
 }

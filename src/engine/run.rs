@@ -13,7 +13,7 @@ use super::keys::Keys;
 use super::ledger;
 use super::others::Others;
 use super::policy::Rules;
-use super::session::{Session, begin_immediate, commit};
+use super::session::{Session, Temporary, begin_immediate, commit, drop_temporary, temporary};
 use super::settings::{Check, HookFunction, Settings, StepContext};
 use super::statistics;
 use super::step::{Manner, apply, create_history, script_rules, see_history};
@@ -57,6 +57,7 @@ struct Progress<'a> {
     analyzed: BTreeSet<String>,
     fingerprint: Fingerprint,
     legacy_alter_table: bool,
+    temporary: Temporary,
     /// What the ledger will say of the steps of this group.
     notes: Vec<ledger::Note<'a>>,
     others: Others<'a>,
@@ -76,6 +77,7 @@ impl<'a> Run<'a> {
                     notes: Vec::new(),
                     touched: Touched::default(),
                     keys: Keys::read(connection)?,
+                    temporary: temporary(connection)?,
                     analyzed: statistics::analyzed(connection)?,
                     legacy_alter_table: connection.query_row("PRAGMA legacy_alter_table", [], |row| row.get(0))?,
                     others: Others::watch(self.settings, self.path, connection, is_split(self.groups))?,
@@ -264,6 +266,9 @@ impl<'a> Run<'a> {
                 .pragma_update(None, "legacy_alter_table", progress.legacy_alter_table)
                 .and_then(|()| connection.pragma_update(None, "writable_schema", false))
                 .map_err(|error| self.failed(&error))?;
+        }
+        if touched.temporary {
+            drop_temporary(connection, &progress.temporary).map_err(|error| self.failed(&error))?;
         }
         if touched.all {
             // SQLite goes on with the schema as it had read it; what stands there now is to be checked.

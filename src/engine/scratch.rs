@@ -9,6 +9,7 @@ use rusqlite::Connection;
 
 use super::policy::Rules;
 use super::script::{Stopped, run_script};
+use super::session::{Temporary, drop_temporary, temporary};
 use super::settings::Settings;
 use super::step::{Manner, script_rules};
 use super::watch::Watch;
@@ -32,6 +33,7 @@ pub(crate) fn compile(file: &Connection, settings: &Settings, pending: &[Migrati
     if watch.install(&mut scratch).is_err() {
         return Ok(());
     }
+    let Ok(stood) = temporary(&scratch) else { return Ok(()) };
     let started = Instant::now();
     for migration in pending {
         let Body::Sql(text) = &migration.body else { return Ok(()) }; // code may do anything, and do it once
@@ -59,7 +61,7 @@ pub(crate) fn compile(file: &Connection, settings: &Settings, pending: &[Migrati
             Err(stopped) if stopped.at_compile => return Err(stopped.problem),
             Err(_) => return Ok(()),
         }
-        if settle(&scratch, &watch).is_err() {
+        if settle(&scratch, &watch, &stood).is_err() {
             return Ok(());
         }
     }
@@ -67,8 +69,12 @@ pub(crate) fn compile(file: &Connection, settings: &Settings, pending: &[Migrati
 }
 
 /// As between the migrations of a run.
-pub(super) fn settle(scratch: &Connection, watch: &Watch) -> rusqlite::Result<()> {
-    let reset = if watch.take_touched().all { "PRAGMA writable_schema = RESET" } else { "" };
+pub(super) fn settle(scratch: &Connection, watch: &Watch, stood: &Temporary) -> rusqlite::Result<()> {
+    let touched = watch.take_touched();
+    if touched.temporary {
+        drop_temporary(scratch, stood)?;
+    }
+    let reset = if touched.all { "PRAGMA writable_schema = RESET" } else { "" };
     scratch.execute_batch("PRAGMA legacy_alter_table = OFF; PRAGMA writable_schema = OFF")?;
     scratch.execute_batch(reset)?;
     if scratch.is_autocommit() { Ok(()) } else { scratch.execute_batch("COMMIT") }

@@ -1,5 +1,6 @@
 //! The connection of a run: what it is set to, and the two moments at which others can be in its way.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -68,6 +69,26 @@ impl Session {
     pub(crate) fn journal_mode(&self) -> rusqlite::Result<String> {
         journal_mode(&self.connection)
     }
+}
+
+/// What only this connection sees: tables, views and triggers of `temp`.
+pub(crate) type Temporary = BTreeSet<(String, String)>;
+
+pub(crate) fn temporary(connection: &Connection) -> rusqlite::Result<Temporary> {
+    let mut statement = connection.prepare(
+        "SELECT type, name FROM temp.sqlite_schema WHERE type <> 'index' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
+    )?;
+    statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}
+
+/// Drops what one migration has left there. In the next one it would stand before a table of the same name, and swallow
+/// its rows; and what a migration does must not depend on how many ran before it in the same launch.
+pub(crate) fn drop_temporary(connection: &Connection, before: &Temporary) -> rusqlite::Result<()> {
+    for (kind, name) in temporary(connection)?.difference(before) {
+        // A trigger goes with its table.
+        connection.execute_batch(&format!("DROP {kind} IF EXISTS temp.\"{}\"", name.replace('"', "\"\"")))?;
+    }
+    Ok(())
 }
 
 /// Takes SQLite's write lock, and waits for it.

@@ -42,6 +42,8 @@ pub(crate) struct Touched {
     pub(crate) dropped: bool,
     /// A pragma was set.
     pub(crate) pragmas: bool,
+    /// Something that only this connection sees was made.
+    pub(crate) temporary: bool,
     /// Rows were deleted from these.
     pub(crate) deleted_from: BTreeSet<String>,
 }
@@ -118,6 +120,14 @@ impl Watch {
         let mut state = self.state();
         let verdict = judge(&state.rules, &context.action);
         // What `VACUUM` writes are the same rows.
+        if matches!(
+            context.action,
+            AuthAction::CreateTempTable { .. }
+                | AuthAction::CreateTempView { .. }
+                | AuthAction::CreateTempTrigger { .. }
+        ) {
+            state.touched.temporary = true;
+        }
         let of_the_file = context.database_name != Some("temp") || matches!(context.action, AuthAction::Pragma { .. });
         if matches!(state.rules, Rules::Script { vacuum: false, .. }) && of_the_file {
             state.touched.note(&context.action);
@@ -219,7 +229,10 @@ impl Touched {
                 self.dropped = true;
                 (table_name, false, false)
             }
-            AuthAction::AlterTable { table_name, .. } => (table_name, false, true),
+            // Without its unique index a parent's key may be no key.
+            AuthAction::AlterTable { table_name, .. } | AuthAction::DropIndex { table_name, .. } => {
+                (table_name, false, true)
+            }
             AuthAction::CreateTable { table_name } | AuthAction::CreateVtable { table_name, .. } => {
                 self.created.insert(table_name.to_ascii_lowercase());
                 return;
@@ -256,6 +269,7 @@ impl Touched {
         self.all |= other.all;
         self.dropped |= other.dropped;
         self.pragmas |= other.pragmas;
+        self.temporary |= other.temporary;
     }
 
     pub(crate) fn is_nothing(&self) -> bool {

@@ -9,6 +9,7 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::durable::remove_if_there;
+use super::kept::{keep_open, read_exact_at};
 use crate::error::{Problem, SqliteCause};
 
 /// Prepares a connection: functions, collations, extensions, a key, pragmas.
@@ -63,13 +64,31 @@ impl Connector {
             // A medium or folder that cannot be written: SQLite cannot make a WAL's shared memory there. Or a file that
             // cannot: there it makes it, and does not take it away again.
             Err(problem) if purpose == Purpose::Read && may_be_unwritable(&problem) && is_quiet(path) => {
+                // With a rollback journal nothing has to be made for reading, and locks can be taken: somebody else may
+                // write at any time.
+                if !says_wal(path) {
+                    match self.open_reading(path, busy) {
+                        Err(problem) if may_be_unwritable(&problem) => {}
+                        other => return other,
+                    }
+                }
                 self.open_immutable(path, busy)
             }
             other => other,
         }
     }
 
-    /// `immutable` shows old rows while a log has content, so it is only for a file without one.
+    fn open_reading(&self, path: &Path, busy: Duration) -> Result<Connection, Problem> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection =
+            Connection::open_with_flags(path, flags).map_err(|error| sqlite_problem(path, "open", &error))?;
+        self.prepare(&mut connection, path, Purpose::Read, busy)?;
+        first_look(&connection, path)?;
+        Ok(connection)
+    }
+
+    /// `immutable` takes no lock, and shows old rows while a log has content: the last resort, for a file in WAL mode that
+    /// has none, or of which nobody knows. See [`Unlocked`].
     fn open_immutable(&self, path: &Path, busy: Duration) -> Result<Connection, Problem> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
         let mut connection = Connection::open_with_flags(immutable_uri(path), flags)
@@ -293,6 +312,33 @@ pub(crate) fn is_database(path: &Path) -> bool {
         .and_then(|connection| connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())));
     // A damaged one is one, and what cannot be opened is said when it is copied.
     looked.is_ok() || looked.is_err_and(|error| error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt))
+}
+
+/// What is remembered of a file that is read without any lock, to see afterwards that nobody has written to it.
+pub(crate) struct Unlocked(std::fs::Metadata);
+
+impl Unlocked {
+    /// Nothing for a connection that takes locks.
+    pub(crate) fn of(connection: &Connection, path: &Path) -> Option<Self> {
+        let without = connection.is_readonly("main").unwrap_or(false) && says_wal(path);
+        without.then(|| std::fs::metadata(path).ok().map(Unlocked)).flatten()
+    }
+
+    /// Whether all that was read since is of one moment.
+    pub(crate) fn is_unchanged(&self, path: &Path) -> bool {
+        let same = |now: std::fs::Metadata| {
+            now.len() == self.0.len()
+                && matches!((now.modified(), self.0.modified()), (Ok(now), Ok(then)) if now == then)
+        };
+        is_quiet(path) && std::fs::metadata(path).is_ok_and(same)
+    }
+}
+
+/// Whether the header says that the file is in WAL mode, or does not say (encrypted).
+fn says_wal(path: &Path) -> bool {
+    let mut start = [0_u8; 20];
+    let read = keep_open(path).and_then(|file| read_exact_at(file, &mut start, 0));
+    read.is_err() || !start.starts_with(b"SQLite format 3\0") || start[18..20] != [1, 1]
 }
 
 fn immutable_uri(path: &Path) -> PathBuf {

@@ -17,7 +17,7 @@ mod settle;
 mod tree;
 
 pub(crate) use connect::{
-    ConnectHook, Connector, Purpose, is_about_sql, is_busy, is_database, journal_mode, may_be_unwritable,
+    ConnectHook, Connector, Purpose, Unlocked, is_about_sql, is_busy, is_database, journal_mode, may_be_unwritable,
     remove_with_sidecars, sqlite_problem,
 };
 #[cfg(feature = "cli")]

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::connect::journal_mode;
+use super::connect::{Unlocked, journal_mode};
 #[cfg(unix)]
 use super::kept::keep_open;
 
@@ -28,6 +28,9 @@ pub(crate) enum Raw {
 /// SQLite calls `WAL_READ_LOCK(0)`, <https://sqlite.org/src/file/src/wal.c>).
 pub(crate) fn is_at_rest(reader: &Connection, path: &Path) -> bool {
     debug_assert!(!reader.is_autocommit());
+    if Unlocked::of(reader, path).is_some() {
+        return false; // it has no lock that would keep anybody from anything
+    }
     match journal_mode(reader) {
         Ok(mode) if mode.eq_ignore_ascii_case("wal") => {
             let mut log = path.as_os_str().to_owned();
