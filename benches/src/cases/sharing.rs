@@ -10,7 +10,7 @@ use crate::{Bench, Fallible};
 
 pub fn run(bench: &mut Bench) -> Fallible<()> {
     let sizes: &[u64] = if bench.options.quick { &[10 * MIB] } else { &[10 * MIB, 4 * GIB] };
-    let mounted = match Mounted::xfs(&bench.place, 12 * GIB) {
+    let mounted = match Mounted::xfs(&bench.place, 20 * GIB) {
         Ok(mounted) => mounted,
         Err(error) => {
             bench.tables.note(&format!("**sharing blocks: skipped, no XFS could be mounted ({error})**"));
