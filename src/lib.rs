@@ -21,14 +21,14 @@ pub use error::{BoxError, Error, ErrorKind, Location, Problem, Result, SqliteCau
 pub use event::{CancelToken, Event, Level, brief, mebibytes};
 pub use migration::{Embedded, Entry, Migration, Migrations, Plan, Prefix};
 pub use migrator::{Database, Environment, Migrator};
-#[cfg(feature = "cli")]
-pub use ops::start_from_example;
 pub use ops::{Action, Diagnosis, Finding, Severity, State};
 pub use ops::{BackupStats, Created, Integrity, Soundness, Stats, Status, create};
 pub use ops::{
     CompareOptions, Comparison, HistoryDifference, Identity, RowDifference, SettingDifference, TableComparison, compare,
 };
 pub use ops::{RestoreFrom, RestoreOptions, RestoreReport, Snapshot, SnapshotOptions, TableReport, TableRows};
+#[cfg(feature = "cli")]
+pub use ops::{start_from_example, write_out};
 pub use report::{Direction, Outcome, Report, StepReport, StepState};
 pub use rusqlite;
 pub use schema::{Inspection, Schema};

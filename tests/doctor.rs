@@ -75,7 +75,7 @@ fn nothing_is_made_where_there_is_no_file() {
     let project = Project::with(TWO);
     let diagnosis = doctor(&project);
     let pending = vec!["V1__note".to_owned(), "V2__star".to_owned()];
-    assert_eq!(diagnosis.state, State::Absent { pending, backups: Vec::new() });
+    assert_eq!(diagnosis.state, State::Absent { pending, backups: Vec::new(), snapshots: Vec::new() });
     assert_eq!(diagnosis.state.actions(), [Action::Migrate]);
     assert!(!diagnosis.is_healthy());
     let far = look(&project.migrator(), &project.path().join("no/such/folder/app.db"), project.path());
@@ -245,7 +245,7 @@ fn what_is_no_database_is_said_to_be_none() {
         &[0x5a; 9000],
     ] {
         fs::write(project.db(), content).unwrap();
-        assert_eq!(doctor(&project).state, State::NotADatabase { backups: project.backups() });
+        assert_eq!(doctor(&project).state, State::NotADatabase { backups: project.backups(), snapshots: Vec::new() });
     }
 }
 
@@ -482,7 +482,7 @@ fn backups_are_opened_and_the_broken_ones_are_not_offered() {
     let told = found(&diagnosis, "backups", Severity::Warning);
     assert!(told.starts_with(&format!("1 of 2 backups cannot be read: `{newer}`: it had ")), "{told}");
     fs::write(project.db(), "x".repeat(999)).unwrap();
-    assert_eq!(doctor(&project).state, State::NotADatabase { backups: vec![older] });
+    assert_eq!(doctor(&project).state, State::NotADatabase { backups: vec![older], snapshots: Vec::new() });
 }
 
 #[cfg(feature = "zstd")]

@@ -32,7 +32,7 @@ pub(crate) use folder::Backups;
 pub(crate) use moment::copy_moment;
 pub(crate) use place::{Snapshots, check_name, is_example};
 pub(crate) use restore::{Original, put_back, set_journal_mode};
-pub(crate) use rotate::{Rules, Said, pin};
+pub(crate) use rotate::{NOTE_AT_MOST, Rules, Said, pin};
 pub(crate) use runs::RunLine;
 pub(crate) use snapshot::Shot;
 pub(crate) use staging::{Files, Staging, Wanted};

@@ -10,6 +10,9 @@ use crate::error::Problem;
 use crate::event::{CancelToken, Emitter, Event};
 use crate::file::{io_problem, remove_if_there, remove_tree, settle_again};
 
+/// How many characters may say why a backup was asked for.
+pub(crate) const NOTE_AT_MOST: usize = 1000;
+
 /// What the database itself says of its backups.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Said {
@@ -214,7 +217,7 @@ impl Backups {
             if backup.name() == name {
                 metadata.pinned |= metadata.run_failed;
                 metadata.run_failed = false;
-                metadata.note = note.map(ToOwned::to_owned).or(metadata.note.take());
+                metadata.note = both_notes(metadata.note.take(), note);
             }
         })
     }
@@ -238,6 +241,23 @@ impl Backups {
     }
 }
 
+/// What was said before stays, as far as there is room beside what is said now.
+fn both_notes(before: Option<String>, now: Option<&str>) -> Option<String> {
+    const BETWEEN: &str = "; ";
+    let Some(now) = now else { return before };
+    let Some(before) = before else { return Some(now.to_owned()) };
+    if before.split(BETWEEN).any(|part| part == now) {
+        return Some(before);
+    }
+    let room = NOTE_AT_MOST.saturating_sub(now.chars().count() + BETWEEN.len());
+    let kept: String = match before.chars().count() {
+        count if count <= room => before,
+        _ if room < 2 => return Some(now.to_owned()),
+        _ => before.chars().take(room - 1).chain(['…']).collect(),
+    };
+    Some(format!("{kept}{BETWEEN}{now}"))
+}
+
 fn remove(backup: &Backup, emitter: &Emitter) -> Result<(), Problem> {
     // The copy first: metadata without a copy is a stray file, a copy without metadata would be judged anew.
     for form in backup.forms() {
@@ -252,4 +272,22 @@ fn remove(backup: &Backup, emitter: &Emitter) -> Result<(), Problem> {
 
 fn reason_is(backup: &Backup, reason: &str) -> bool {
     backup.metadata.as_ref().is_some_and(|metadata| metadata.reason == reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_said_of_a_backup_is_not_lost_when_more_is_said() {
+        let both = |before: &str, now| both_notes(Some(before.to_owned()), now);
+        assert_eq!(both_notes(None, Some("b")).as_deref(), Some("b"));
+        assert_eq!(both("a", None).as_deref(), Some("a"));
+        assert_eq!(both("a", Some("b")).as_deref(), Some("a; b"));
+        assert_eq!(both("a; b", Some("b")).as_deref(), Some("a; b"));
+        let long = "ä".repeat(999);
+        let cut = both(&long, Some("b")).unwrap();
+        assert!(cut.chars().count() == NOTE_AT_MOST && cut.ends_with("ä…; b"), "{cut}");
+        assert_eq!(both("a", Some(&long)), Some(long));
+    }
 }

@@ -55,7 +55,16 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let hint = match error.problem() {
+            lifeboat::Problem::NoMigrations { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
+                Some("give the folder to the user that runs this, at least to be read".to_owned())
+            }
             lifeboat::Problem::NoMigrations { .. } => Some("`--migrations DIR` names the folder".to_owned()),
+            // There is no `on_connect` on the command line.
+            lifeboat::Problem::NotADatabase { path } if path.extension().is_none_or(|extension| extension != "zst") => {
+                let hint =
+                    "if it was overwritten, `lifeboat restore` puts a copy back; what is encrypted only its app opens";
+                Some(hint.to_owned())
+            }
             _ => None,
         };
         Failure { error, hint, is_usage: false, choices: None }

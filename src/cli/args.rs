@@ -117,7 +117,8 @@ pub(super) enum Command {
     /// Configuration, paths, rights, disk space, locks, migrations, history, damage, foreign keys, drift, backups. Also
     /// where the configuration, the database or the migrations cannot be used.
     Doctor(Doctor),
-    /// Undoes a run that was cut off between its transactions, or says what stands in the way
+    /// Undoes a run that was cut off between its transactions and finishes a restore that was, or says what stands in the
+    /// way
     Recover(Recover),
     /// Takes, lists, verifies and prunes the automatic backups
     Backup(Backup),
@@ -145,7 +146,8 @@ pub(super) enum BackupCommand {
     List,
     /// Reads the newest backup, compares its checksum, and runs SQLite's integrity check; ends with 1 if it is damaged
     Verify(BackupVerify),
-    /// Removes the backups that are not to be kept; with --keep N, all but the newest N
+    /// Removes the backups that are not to be kept; with --keep N, all but the newest N; asks on a terminal, and needs
+    /// `--yes` elsewhere
     Prune(BackupPrune),
 }
 

@@ -5,6 +5,9 @@ use std::io::{self, BufRead, IsTerminal};
 use super::answer::Failure;
 use super::session::Session;
 
+/// What is said where nobody can be asked, and the hint.
+pub(super) const UNASKED: (&str, &str) = ("nobody can be asked here whether this is meant", "`--yes` says that it is");
+
 /// What a person said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Consent {
@@ -37,9 +40,7 @@ pub(super) fn confirm(session: &Session, question: &str) -> Result<bool, Failure
     match consent(session, question) {
         Consent::Yes => Ok(true),
         Consent::No => Ok(false),
-        Consent::Unasked => {
-            Err(Failure::usage("nobody can be asked here whether this is meant", "`--yes` says that it is"))
-        }
+        Consent::Unasked => Err(Failure::usage(UNASKED.0, UNASKED.1)),
     }
 }
 

@@ -56,7 +56,25 @@ pub(super) fn source(session: &Session, text: &str) -> Result<Source, Failure> {
             return Source::of(session, &found);
         }
     }
-    Ok(Source::at(path))
+    match meant(session, text).filter(|_| std::fs::symlink_metadata(&path).is_err()) {
+        Some(meant) => {
+            let error = Problem::NotFound { path: PathBuf::from(text), near: Vec::new(), backups: 0, snapshots: 0 };
+            Err(Failure { hint: Some(format!("did you mean `{meant}`?")), ..Failure::from(error) })
+        }
+        None => Ok(Source::at(path)),
+    }
+}
+
+/// What would be found if it were said in full.
+fn meant(session: &Session, text: &str) -> Option<String> {
+    if text.eq_ignore_ascii_case("live") {
+        return Some("live".to_owned());
+    }
+    let is_backup = text == "latest" || backups(session).unwrap_or_default().iter().any(|backup| backup.name() == text);
+    if is_backup {
+        return Some(format!("backup:{text}"));
+    }
+    snapshot(session, text).is_ok().then(|| format!("snapshot:{text}"))
 }
 
 /// A backup of the database: its name, with or without `.zst`, `latest`, or its place from the newest, which is 1.

@@ -101,6 +101,8 @@ fn message(session: &Session, path: &Path, diagnosis: &Diagnosis) -> String {
     }
     // In a fresh checkout there is more to start from than nothing.
     let example = matches!(diagnosis.state, State::Absent { .. }).then(|| session.options.example()).flatten();
+    let example =
+        example.filter(|_| !matches!(first, Some(Action::RestoreBackup { .. } | Action::RestoreSnapshot { .. })));
     match (example, first) {
         (Some(example), _) => {
             format!("{file} {state}: `lifeboat migrate` makes it, from a copy of `{}`", example.display())
@@ -151,6 +153,9 @@ fn what_to_do(action: &Action, state: &State) -> String {
         Action::Recover => "`lifeboat recover` undoes it".to_owned(),
         Action::AcceptAsIs => "look at the file; `lifeboat recover --accept` takes it as it is".to_owned(),
         Action::RestoreBackup { backup } => format!("`lifeboat restore --backup {backup}` puts its backup back"),
+        Action::RestoreSnapshot { snapshot } => {
+            format!("`lifeboat restore --name {snapshot}` goes back to its snapshot")
+        }
         Action::Wait => "wait until it is done".to_owned(),
         Action::FreeSpace { bytes } => format!("free {}", mebibytes(*bytes)),
         Action::GrantAccess => "give the file and its folder to the user that runs this".to_owned(),

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use lifeboat::{Backup, RestoreReport, Snapshot, mebibytes};
 
 use super::screen::{FAINT, GOOD, Screen, WARNING};
+use super::table::screen_width;
 
 pub(super) fn snapshot(screen: &Screen, snapshot: &Snapshot) -> String {
     let files = match snapshot.files {
@@ -70,6 +71,7 @@ struct Row {
     age: String,
     size: String,
     rows: String,
+    /// What was said of it, and its schema.
     schema: String,
     why_not: Option<String>,
 }
@@ -96,21 +98,23 @@ fn of_backup(backup: &Backup) -> Row {
         age: age(metadata.map(|metadata| metadata.taken_at.as_str())),
         size: mebibytes(backup.size),
         rows: metadata.map_or_else(String::new, |metadata| metadata.reason.clone()),
-        schema: metadata.and_then(|metadata| metadata.from.clone()).unwrap_or_default(),
+        schema: metadata.map_or_else(String::new, |metadata| match (&metadata.note, &metadata.from) {
+            (Some(note), Some(from)) => format!("{note} ({from})"),
+            (note, from) => note.iter().chain(from).cloned().collect(),
+        }),
         why_not: None,
     }
 }
 
-/// Rows of at most 80 columns, if the names let them.
+/// Rows that fit the screen, if the names let them.
 fn table(screen: &Screen, text: &mut String, rows: &[Row], numbered: bool) {
-    const WIDTH: usize = 80;
     let width = |cell: fn(&Row) -> &str| rows.iter().map(|row| cell(row).chars().count()).max().unwrap_or(0);
     let (names, ages) = (width(|row| &row.name).min(40), width(|row| &row.age));
     let (sizes, counts) = (width(|row| &row.size), width(|row| &row.rows));
     let number_width = rows.len().to_string().len();
     for (index, row) in rows.iter().enumerate() {
         let number = if numbered { format!("{:>number_width$}  ", index + 1) } else { String::new() };
-        let left = WIDTH.saturating_sub(number.len() + names + ages + sizes + counts + 10).max(8);
+        let left = screen_width().saturating_sub(number.len() + names + ages + sizes + counts + 10).max(8);
         let schema = cut(&screen.text(&row.schema), left);
         let (name, more) = (screen.text(&row.name), screen.text(&row.rows));
         let line = format!(

@@ -41,7 +41,10 @@ pub(super) fn inspect(session: &Session, args: &args::Inspect) -> Result<Answer,
     let path = &source.shown;
     let database = migrator.at(source.path());
     if args.out.is_some() && !args.schema && args.diagram.is_none() {
-        return Err(Problem::Unsupported { what: "`--out` goes with `--diagram` or `--schema`".to_owned() }.into());
+        return Err(Failure::usage(
+            "`--out` goes with `--diagram` or `--schema`",
+            "`--schema --out FILE` writes the schema",
+        ));
     }
     if let Some(name) = &args.table {
         return table(session, &database, path, name, args.rows);
@@ -122,7 +125,7 @@ fn described(schema: &Schema) -> String {
 }
 
 /// A slip in the name must not cost a database.
-fn write(database: &Path, out: &Path, text: &str) -> Result<(), Problem> {
+fn write(database: &Path, out: &Path, text: &str) -> Result<(), Failure> {
     let mut start = [0_u8; 16];
     // Nothing in this process has a database open any more, so nobody's lock goes with this descriptor.
     let is_database =
@@ -134,9 +137,9 @@ fn write(database: &Path, out: &Path, text: &str) -> Result<(), Problem> {
     });
     if is_database || of_database {
         let what = format!("`{}` is a database, or belongs to one; it is not overwritten", out.display());
-        return Err(Problem::Unsupported { what });
+        return Err(Problem::Unsupported { what }.into());
     }
-    fs::write(out, text).map_err(|source| Problem::Io { path: out.to_owned(), action: "write", source })
+    Ok(lifeboat::write_out(out, text)?)
 }
 
 fn document(database: &Path, content: Content<'_>, message: &str) -> String {

@@ -224,6 +224,7 @@ pub(super) fn choices(backups: &[Backup], snapshots: &[Snapshot]) -> serde_json:
                 "bytes": backup.size,
                 "takenAt": metadata.map(|metadata| &metadata.taken_at),
                 "reason": metadata.map(|metadata| &metadata.reason),
+                "note": metadata.and_then(|metadata| metadata.note.as_ref()),
                 "schemaVersion": metadata.and_then(|metadata| metadata.from.as_ref()),
             })
         })

@@ -79,6 +79,12 @@ impl Options {
         let configured = config.as_deref().map(|config| usable(config::read(config))).unwrap_or_default();
         let flags = flags(global, folder)?;
         let database_by_flag = flags.database.is_some();
+        if let (Some(data_dir), Some(database)) = (&flags.data_dir, &flags.database)
+            && !database.parent().is_some_and(|parent| parent.components().eq(data_dir.components()))
+        {
+            let (database, data_dir) = (database.display(), data_dir.display());
+            notes.push(format!("`{database}` does not lie in `{data_dir}`, so `--data-dir` says nothing of it"));
+        }
         let said = usable(environment.layer(&mut notes));
         if flags.database.is_none() && flags.data_dir.is_none() && said.database.is_none() && said.data_dir.is_none() {
             notes.extend(environment.foreign_url());

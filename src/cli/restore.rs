@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use lifeboat::{Database, RestoreFrom, RestoreOptions, TableRows};
+use lifeboat::{Database, Problem, RestoreFrom, RestoreOptions, TableRows};
 
 use super::answer::{Answer, Failure};
 use super::args;
@@ -28,7 +28,7 @@ pub(super) fn restore(session: &Session, args: &args::Restore) -> Result<Answer,
         Some(table) => format!("the rows of `{table}` in {}", session.screen.path(&session.options.database)),
         None => session.screen.path(&session.options.database),
     };
-    let question = format!("restore {what} from {}? What is there now is backed up first", said(&from));
+    let question = format!("restore {what} from {}? What is there now is backed up first", said(session, &from));
     if !confirm(session, &question)? {
         return Ok(unchanged(session));
     }
@@ -38,13 +38,30 @@ pub(super) fn restore(session: &Session, args: &args::Restore) -> Result<Answer,
         let rows = if args.missing { TableRows::Missing } else { TableRows::All };
         return restore_table(session, copy.path(), table, rows);
     }
-    let report = database.restore(&from, RestoreOptions::default().exact(args.exact))?;
+    let report = database.restore(&from, RestoreOptions::default().exact(args.exact));
+    let report = report.map_err(|error| of_copy(session, error))?;
     session.progress.end(None);
     Ok(Answer::done(if session.json {
         json::restored(&report)
     } else {
         human_copies::restored(&session.screen, &session.options.database, &report)
     }))
+}
+
+/// What is wrong with the copy is not mended by putting another one back.
+fn of_copy(session: &Session, error: lifeboat::Error) -> Failure {
+    let is_copy = match error.problem() {
+        Problem::NotADatabase { path } | Problem::Corrupt { path, .. } => {
+            let real = |path: &std::path::Path| path.canonicalize().ok();
+            real(path) != real(&session.options.database)
+        }
+        _ => false,
+    };
+    let mut failure = Failure::from(error);
+    if is_copy {
+        failure.hint = Some("it is no copy to go back to; `lifeboat restore` lists what there is".to_owned());
+    }
+    failure
 }
 
 /// The copy as a file to read from.
@@ -58,12 +75,12 @@ fn source_of(session: &Session, from: &RestoreFrom) -> Result<Source, Failure> {
     }
 }
 
-fn said(from: &RestoreFrom) -> String {
+fn said(session: &Session, from: &RestoreFrom) -> String {
     match from {
         RestoreFrom::Snapshot(name) => format!("the snapshot `{name}`"),
         RestoreFrom::Latest => "the latest backup".to_owned(),
         RestoreFrom::Nth(number) => format!("backup {number} of the list"),
-        RestoreFrom::File(path) => format!("`{}`", path.display()),
+        RestoreFrom::File(path) => session.screen.path(path),
         _ => "the copy".to_owned(),
     }
 }

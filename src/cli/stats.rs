@@ -33,7 +33,7 @@ pub(super) fn stats(session: &Session, args: &args::Stats) -> Result<Answer, Fai
         let message = message(&stats);
         json::line(&Document { format: json::FORMAT, database: json::lossy(path), stats: &stats, message })
     } else {
-        human(&session.screen, path, &stats)
+        human(&session.screen, path, &stats, args.backup.is_none())
     };
     let damaged = stats.integrity.as_ref().is_some_and(|integrity| !integrity.ok);
     Ok(Answer { text, exit: if damaged { Exit::Failed } else { Exit::Done } })
@@ -49,7 +49,7 @@ fn message(stats: &Stats) -> String {
     format!("{}, {backups}{sound}", mebibytes(stats.size))
 }
 
-fn human(screen: &Screen, path: &Path, stats: &Stats) -> String {
+fn human(screen: &Screen, path: &Path, stats: &Stats, has_backups: bool) -> String {
     let mut table = Table::new(&[("", Set::Left), ("", Set::Left)]);
     let mut row = |name: &str, value: Cell| table.add([Cell::faint(name), value]);
     row("size", Cell::new(mebibytes(stats.size)));
@@ -64,7 +64,9 @@ fn human(screen: &Screen, path: &Path, stats: &Stats) -> String {
     row("user_version", Cell::new(stats.user_version.to_string()));
     row("application_id", Cell::new(application(stats.application_id)));
     row("schema version", Cell::new(stats.schema_version.to_string()));
-    row("backups", Cell::new(backups(stats)));
+    if has_backups {
+        row("backups", Cell::new(backups(stats)));
+    }
     let mut text = format!("{}\n", screen.path(path));
     match &stats.integrity {
         None => {}

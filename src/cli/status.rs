@@ -24,12 +24,13 @@ pub(super) fn status(session: &Session, args: &args::Status) -> Result<Answer, F
 
 pub(super) fn with_example(session: &Session, error: lifeboat::Error) -> Failure {
     let hint = match (error.problem(), session.options.example()) {
-        (Problem::NotFound { .. }, Some(example)) => {
+        (Problem::NotFound { backups: 0, snapshots: 0, .. }, Some(example)) => {
             Some(format!("`lifeboat migrate` makes it, from a copy of `{}`", example.display()))
         }
         _ => None,
     };
-    Failure { hint, ..Failure::from(error) }
+    let failure = Failure::from(error);
+    Failure { hint: hint.or(failure.hint), ..failure }
 }
 
 fn message(status: &Status) -> String {

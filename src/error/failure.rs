@@ -100,7 +100,7 @@ macro_rules! problems {
 
 problems! {
     /// There is no such file, where one is read.
-    NotFound = "not-found" ("there is no database `{}`", .path.display()) { path: PathBuf, near: Vec<PathBuf>, }
+    NotFound = "not-found" ("there is no database `{}`", .path.display()) { path: PathBuf, near: Vec<PathBuf>, backups: usize, snapshots: usize, }
     /// The path names something that cannot be a database: a folder, a device, an empty name.
     NotAFile = "not-a-file" ("`{}` is {what}, not a database file", .path.display()) { path: PathBuf, what: &'static str, }
     /// A symbolic link whose target does not exist.

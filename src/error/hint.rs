@@ -5,6 +5,9 @@ use super::failure::{Problem, SqliteCause};
 /// What a person can do about a problem, where there is something to say.
 pub(super) fn hint(problem: &Problem) -> Option<String> {
     Some(match problem {
+        Problem::NotFound { backups, snapshots, .. } if backups + snapshots > 0 => {
+            copies(*backups, *snapshots).unwrap_or_default()
+        }
         Problem::NotFound { near, .. } if !near.is_empty() => {
             let list = near.iter().map(|path| format!("`{}`", path.display())).collect::<Vec<_>>();
             format!("near it there is {}", list.join(", "))
@@ -21,8 +24,14 @@ pub(super) fn hint(problem: &Problem) -> Option<String> {
         Problem::TableOrphans { child, .. } => {
             format!("bring back what is missing alone, or the whole copy; or mend the rows of `{child}` first")
         }
+        Problem::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => RIGHTS.to_owned(),
         Problem::NotAFile { .. } | Problem::Io { .. } | Problem::TableRefused { .. } => return None,
         Problem::DanglingLink { .. } => "make the target, or remove the link".to_owned(),
+        Problem::NotADatabase { path } if path.extension().is_some_and(|extension| extension == "zst") => {
+            "it is compressed: `lifeboat inspect --backup NAME` looks at a backup as it lies there, and `zstd -d FILE` \
+             decompresses any"
+                .to_owned()
+        }
         Problem::NotADatabase { .. } => {
             "if it is encrypted, set the key in `on_connect`; if it was overwritten, put a backup back".to_owned()
         }
@@ -39,6 +48,7 @@ pub(super) fn hint(problem: &Problem) -> Option<String> {
         Problem::Sqlite { source, .. } | Problem::StepFailed { source, .. } if is_unregistered(source) => {
             "register it in `on_connect`, which prepares every connection".to_owned()
         }
+        Problem::Sqlite { source, .. } if source.code & 0xff == rusqlite::ffi::SQLITE_CANTOPEN => RIGHTS.to_owned(),
         Problem::Sqlite { .. } => return None,
         Problem::NoSpace { .. } | Problem::DiskFull { .. } => "free some disk space and start again".to_owned(),
         Problem::Newer { .. } => "start the newer version of the app, or put an older backup back".to_owned(),
@@ -112,12 +122,29 @@ pub(super) fn hint(problem: &Problem) -> Option<String> {
     })
 }
 
+/// What there is to go back to, where a database is lost.
+pub(crate) fn copies(backups: usize, snapshots: usize) -> Option<String> {
+    let counted = |count: usize, what: &str| match count {
+        0 => None,
+        1 => Some(format!("1 {what}")),
+        more => Some(format!("{more} {what}s")),
+    };
+    let list: Vec<String> =
+        [counted(backups, "backup"), counted(snapshots, "snapshot")].into_iter().flatten().collect();
+    let verb = if backups + snapshots == 1 { "is" } else { "are" };
+    (!list.is_empty()).then(|| format!("there {verb} {} of it: `lifeboat restore`", list.join(" and ")))
+}
+
 /// Something that only the app's own code can bring.
 fn is_unregistered(cause: &SqliteCause) -> bool {
     ["no such collation sequence", "no such function", "no such module", "no such tokenizer", "unknown tokenizer"]
         .iter()
         .any(|beginning| cause.message.starts_with(beginning))
 }
+
+/// What keeps a file from being opened is as a rule the want of rights, also on a folder above it.
+const RIGHTS: &str =
+    "give the file, and every folder that leads to it, to the user that runs this, at least to be read";
 
 /// How a person puts a copy back without lifeboat.
 const RECIPE: &str = "the next launch, or `lifeboat recover`, tries again. By hand: stop the app, move the database and its `-wal`, `-shm` \

@@ -6,3 +6,4 @@ mod hint;
 pub use failure::{BoxError, Error, ErrorKind, Location, Problem, Result, SqliteCause};
 
 pub(crate) use failure::described;
+pub(crate) use hint::copies;

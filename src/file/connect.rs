@@ -91,8 +91,16 @@ impl Connector {
     /// has none, or of which nobody knows. See [`Unlocked`].
     fn open_immutable(&self, path: &Path, busy: Duration) -> Result<Connection, Problem> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
-        let mut connection = Connection::open_with_flags(immutable_uri(path), flags)
-            .map_err(|error| sqlite_problem(path, "open", &error))?;
+        let mut connection = Connection::open_with_flags(immutable_uri(path), flags).map_err(|error| {
+            match sqlite_problem(path, "open", &error) {
+                // Named by its path, which the problem has, and not by a URI that nobody gave.
+                Problem::Sqlite { path, action, source } => {
+                    let message = "unable to open database file".to_owned();
+                    Problem::Sqlite { path, action, source: SqliteCause { message, ..source } }
+                }
+                other => other,
+            }
+        })?;
         self.prepare(&mut connection, path, Purpose::Read, busy)?;
         first_look(&connection, path)?;
         Ok(connection)
@@ -235,6 +243,19 @@ fn put_modes_back(connection: &Connection, before: &str, purpose: Purpose, busy:
 
 pub(crate) fn journal_mode(connection: &Connection) -> rusqlite::Result<String> {
     connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))
+}
+
+/// The journal mode that the file says it has. A connection that takes it for one which nobody changes says `delete` of any:
+/// then the header is asked, by a descriptor that is never closed.
+pub(crate) fn recorded_journal_mode(connection: &Connection, path: &Path) -> rusqlite::Result<String> {
+    const VERSION: u64 = 18; // 2 is WAL
+    let mode = journal_mode(connection)?;
+    if mode == "wal" || !connection.is_readonly("main")? {
+        return Ok(mode);
+    }
+    let mut version = [0];
+    let read = keep_open(path).and_then(|file| read_exact_at(file, &mut version, VERSION));
+    Ok(if read.is_ok() && version == [2] { "wal".to_owned() } else { mode })
 }
 
 /// What SQLite says of a file that cannot be written, or in whose folder it cannot make what it needs to read it.

@@ -1,8 +1,8 @@
 //! The calls that make files durable, each with what would be lost without it.
 
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io;
-use std::path::Path;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 use super::content::{copy_file, copy_link};
 
@@ -87,6 +87,22 @@ pub(crate) fn give_same_access(like: &Metadata, path: &Path) -> io::Result<()> {
     {
         fs::set_permissions(path, like.permissions())
     }
+}
+
+/// Writes a text under a name beside `path`, synced and ready to be given that name; nothing stays of it where the disk
+/// is full. Without the sync, a power cut after the rename leaves the final name on an empty file.
+pub(crate) fn write_beside(path: &Path, text: &str) -> io::Result<PathBuf> {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(format!(".{}.lifeboat-new", std::process::id()));
+    let beside = path.with_file_name(name);
+    remove_if_there(&beside)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).open(&beside)?;
+    if let Err(error) = file.write_all(text.as_bytes()).and_then(|()| sync_file(&file)) {
+        let _ = remove_if_there(&beside);
+        return Err(error);
+    }
+    Ok(beside)
 }
 
 /// Gives a synced file its final name, which must be free, and makes the name durable.

@@ -18,7 +18,7 @@ mod tree;
 
 pub(crate) use connect::{
     ConnectHook, Connector, Purpose, Unlocked, is_about_sql, is_busy, is_database, journal_mode, may_be_unwritable,
-    remove_with_sidecars, sqlite_problem,
+    recorded_journal_mode, remove_with_sidecars, sqlite_problem,
 };
 #[cfg(feature = "cli")]
 pub(crate) use content::into_io;
@@ -29,6 +29,7 @@ pub(crate) use counter::ChangeCounter;
 pub(crate) use durable::{
     allocate_exclusively, available_bytes, create_folder, give_same_access, keep_second_name, link_into_place,
     make_durable, move_into_place, on_same_file_system, publish, remove_if_there, replace_file, sync_file, sync_folder,
+    write_beside,
 };
 pub(crate) use hash::{content_hash, header_damage, settle_again, settle_header, short_hash};
 pub(crate) use identity::{DatabasePath, io_problem, write_problem};

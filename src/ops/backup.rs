@@ -3,17 +3,15 @@
 use std::time::Duration;
 
 use super::launch::{Launch, telling_the_wait};
+use super::left::absent;
 use super::near::not_found;
 use super::space::Budget;
-use crate::backup::{Backup, Backups, Copying, MANUAL, Said, Verified, pin};
+use crate::backup::{Backup, Backups, Copying, MANUAL, NOTE_AT_MOST, Said, Verified, pin};
 use crate::engine::{copy_depth, hashing};
 use crate::error::{Problem, Result};
 use crate::event::Event;
 use crate::file::{DatabasePath, Purpose, size_of, sqlite_problem};
 use crate::migration::{Applied, Record, committed_backups, read_record};
-
-/// How many characters may say why a backup was asked for.
-const REASON_AT_MOST: usize = 1000;
 
 /// What the database says, to those who look at its backups.
 struct Looked {
@@ -26,13 +24,13 @@ struct Looked {
 pub(crate) fn back_up(launch: &Launch<'_>, reason: Option<&str>) -> Result<Backup> {
     let settings = launch.settings;
     let note = reason.map(str::trim).filter(|reason| !reason.is_empty());
-    if let Some(long) = note.map(|note| note.chars().count()).filter(|count| *count > REASON_AT_MOST) {
-        let what = format!("a reason has at most {REASON_AT_MOST} characters, and this one has {long}");
+    if let Some(long) = note.map(|note| note.chars().count()).filter(|count| *count > NOTE_AT_MOST) {
+        let what = format!("a reason has at most {NOTE_AT_MOST} characters, and this one has {long}");
         return Err(Problem::Unsupported { what }.into());
     }
     let database = DatabasePath::resolve(launch.path)?;
     if database.metadata().is_none() {
-        return Err(not_found(launch.path).into());
+        return Err(absent(launch).into());
     }
     // Before the lock is made: what is no database gets none.
     look(launch, &database, settings.wait)?;
@@ -85,7 +83,7 @@ pub(crate) fn backups(launch: &Launch<'_>) -> Result<Vec<Backup>> {
     let database = DatabasePath::resolve(launch.path)?;
     let mut all = Backups::of(&database, launch.settings.backups.as_deref()).list()?;
     if all.is_empty() && database.metadata().is_none() {
-        return Err(not_found(launch.path).into());
+        return Err(absent(launch).into());
     }
     if !all.is_empty() {
         // Not waited for: what the list says of pins without it is nearly always the same.
@@ -139,7 +137,7 @@ pub(crate) fn prune_backups(launch: &Launch<'_>, keep: Option<usize>, dry_run: b
     };
     let database = DatabasePath::resolve(launch.path)?;
     if database.metadata().is_none() {
-        return Err(not_found(launch.path).into());
+        return Err(absent(launch).into());
     }
     // A database that cannot be read may need any of them, and is not the moment to have fewer.
     look(launch, &database, settings.wait)?;

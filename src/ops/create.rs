@@ -1,13 +1,11 @@
 //! The next migration file and its down script.
 
-use std::fs::OpenOptions;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Datelike, Utc};
 
 use crate::error::{Problem, Result};
-use crate::file::{create_folder, io_problem};
+use crate::file::{create_folder, io_problem, link_into_place, remove_if_there, sync_folder, write_beside};
 use crate::migration::{Migrations, max_version, right_name};
 
 /// The two files that [`create`] made.
@@ -45,8 +43,9 @@ pub fn create(folder: &Path, name: &str, timestamp: bool, now: DateTime<Utc>) ->
     let id = format!("V{version}__{name}");
     let up = folder.join(format!("{id}.sql"));
     let down = folder.join(format!("{id}.down.sql"));
-    write_new(&up, &format!("-- {}: what changes for the user, and why.\n\n", name.replace('_', " ")))?;
-    write_new(&down, &format!("-- Undoes {id}; say here what it cannot bring back.\n\n"))?;
+    let up_text = format!("-- {}: what changes for the user, and why.\n\n", name.replace('_', " "));
+    let down_text = format!("-- Undoes {id}; say here what it cannot bring back.\n\n");
+    write_both(folder, [(&down, &down_text), (&up, &up_text)])?;
     Ok(Created { name: id, up, down })
 }
 
@@ -55,11 +54,27 @@ fn day(now: DateTime<Utc>) -> i64 {
     ((i64::from(now.year()) * 100 + i64::from(now.month())) * 100 + i64::from(now.day())) * 100 + 1
 }
 
-fn write_new(path: &Path, text: &str) -> Result<(), Problem> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(path)
-        .map_err(|source| io_problem(path, "create", source))?;
-    file.write_all(text.as_bytes()).map_err(|source| io_problem(path, "write", source))
+/// Both files or none: half a pair, or an empty file, would count as a migration.
+fn write_both(folder: &Path, files: [(&Path, &str); 2]) -> Result<(), Problem> {
+    let mut made: Vec<PathBuf> = Vec::new();
+    let mut write = || {
+        let mut ready = Vec::new();
+        for (path, text) in files {
+            let beside = write_beside(path, text).map_err(|source| io_problem(path, "write", source))?;
+            made.push(beside.clone());
+            ready.push((beside, path));
+        }
+        for (beside, path) in ready {
+            link_into_place(&beside, path).map_err(|source| io_problem(path, "create", source))?;
+            made.push(path.to_owned());
+        }
+        sync_folder(folder).map_err(|source| io_problem(folder, "sync", source))
+    };
+    let written = write();
+    if written.is_err() {
+        for path in &made {
+            let _ = remove_if_there(path);
+        }
+    }
+    written
 }

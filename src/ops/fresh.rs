@@ -6,6 +6,7 @@ use std::io;
 use std::time::Instant;
 
 use super::launch::{Launch, run_id};
+use super::left::warn_of_copies;
 use super::outcome::{Log, finished};
 use crate::backup::Backups;
 use crate::engine::{Before, Run, Session, group};
@@ -46,6 +47,7 @@ fn make(launch: &Launch<'_>, database: &DatabasePath) -> Result<Option<Report>> 
     let connection = settings.connector.open(&temporary, Purpose::Write, settings.wait)?;
     let mut session = Session::over(settings, connection).map_err(failed)?;
     put_stale_sidecars_aside(launch, database)?;
+    warn_of_copies(launch, database);
     let groups = group(&plan.pending, settings.atomicity);
     session
         .connection

@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::launch::{Launch, telling_the_wait};
-use super::near::not_found;
+use super::left::absent;
 use crate::engine::Settings;
 use crate::error::{Problem, Result};
 use crate::file::{DatabasePath, Purpose, sqlite_problem};
@@ -22,7 +22,7 @@ pub(super) fn in_one_moment<T>(
 ) -> Result<T> {
     let database = DatabasePath::resolve(launch.path)?;
     if database.metadata().is_none() {
-        return Err(not_found(launch.path).into());
+        return Err(absent(launch).into());
     }
     let path = database.real();
     let settings = launch.settings;

@@ -12,6 +12,7 @@ use rusqlite::Connection;
 
 use super::finish::resume_restore;
 use super::fresh;
+use super::left::warn_of_copies;
 use super::outcome::{failed_run, finished, nothing_to_do};
 use super::recover::undo_open_run;
 use super::space::Budget;
@@ -238,6 +239,9 @@ impl Launch<'_> {
         // What a restore left that was killed before it changed anything.
         if let Err(problem) = Staging::of(database).discard() {
             settings.emitter.warn(described(&problem));
+        }
+        if size_under_lock(&session.connection, path).is_ok_and(|bytes| bytes == 0) {
+            warn_of_copies(self, database);
         }
         let groups = group(&plan.pending, settings.atomicity);
         let backups = Backups::of(database, settings.backups.as_deref());

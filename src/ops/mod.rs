@@ -12,6 +12,7 @@ mod finish;
 mod fresh;
 mod inspect;
 mod launch;
+mod left;
 mod near;
 mod outcome;
 mod place;
@@ -24,6 +25,8 @@ mod snapshot;
 mod space;
 mod stats;
 mod status;
+#[cfg(feature = "cli")]
+mod write_out;
 
 pub use compare::{
     CompareOptions, Comparison, HistoryDifference, Identity, RowDifference, SettingDifference, TableComparison, compare,
@@ -38,6 +41,8 @@ pub use restore_table::{TableReport, TableRows};
 pub use snapshot::{Snapshot, SnapshotOptions};
 pub use stats::{BackupStats, Integrity, Soundness, Stats};
 pub use status::Status;
+#[cfg(feature = "cli")]
+pub use write_out::write_out;
 
 pub(crate) use apply::apply_to;
 pub(crate) use backup::{back_up, backups, prune_backups, verify_backups};

@@ -6,7 +6,7 @@ use crate::error::Problem;
 
 /// Names the databases near a mistyped path.
 pub(crate) fn not_found(path: &Path) -> Problem {
-    Problem::NotFound { path: path.to_owned(), near: near(path) }
+    Problem::NotFound { path: path.to_owned(), near: near(path), backups: 0, snapshots: 0 }
 }
 
 const SHOWN: usize = 3;

@@ -9,7 +9,7 @@ use super::inspect::in_one_moment;
 use super::launch::Launch;
 use crate::backup::Backups;
 use crate::error::{Problem, Result};
-use crate::file::{DatabasePath, Depth, examine, is_about_sql, journal_mode, size_of, sqlite_problem};
+use crate::file::{DatabasePath, Depth, examine, is_about_sql, recorded_journal_mode, size_of, sqlite_problem};
 
 /// How thoroughly [`Database::stats`](crate::Database::stats) looks whether the file is sound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -123,7 +123,7 @@ fn look(connection: &Connection, path: &Path) -> rusqlite::Result<Stats> {
         free_pages: number("freelist_count")?.unsigned_abs(),
         fragmentation: fragmentation(connection)?,
         encoding: connection.query_row("PRAGMA encoding", [], |row| row.get(0))?,
-        journal_mode: journal_mode(connection)?,
+        journal_mode: recorded_journal_mode(connection, path)?,
         auto_vacuum: match number("auto_vacuum")? {
             0 => "none",
             1 => "full",

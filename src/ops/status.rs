@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::launch::Launch;
-use super::near::not_found;
+use super::left::absent;
 use crate::error::Result;
 use crate::file::{DatabasePath, Purpose};
 use crate::migration::{Migration, Migrations, Plan};
@@ -43,7 +43,7 @@ pub(crate) fn status(launch: &Launch<'_>) -> Result<Status> {
     launch.migrations.check()?;
     let database = DatabasePath::resolve(launch.path)?;
     if database.metadata().is_none() {
-        return Err(not_found(launch.path).into());
+        return Err(absent(launch).into());
     }
     let (_, record, plan) = launch.look_as(database.real(), Purpose::Read)?;
     let ids = |entries: &[crate::migration::Entry]| entries.iter().map(|entry| entry.id.clone()).collect::<Vec<_>>();

@@ -145,7 +145,7 @@ fn prune_wants_a_yes_where_nobody_can_be_asked_and_says_what_would_go() {
     let wanted = "`app.db`: 2 backups would be removed, 56 KiB\n  N4\n  N3\n";
     let ran = backup(&project, &["prune", "--keep", "2"]).ends_with(2);
     assert_eq!(steady(&project, &ran.stdout), wanted);
-    assert_eq!(ran.stderr, "error: 2 backups would go for good, and nobody can be asked\nhint: `--yes` says yes\n");
+    assert_eq!(ran.stderr, "error: nobody can be asked here whether this is meant\nhint: `--yes` says that it is\n");
     let document = backup(&project, &["prune", "--keep", "2", "--json"]).ends_with(2).json();
     assert_eq!((document["error"]["kind"].as_str(), document["dryRun"].as_bool()), (Some("usage"), Some(true)));
     assert_eq!(document["pruned"].as_array().unwrap().len(), 2);
@@ -190,8 +190,8 @@ fn prune_asks_on_a_terminal_and_takes_only_a_yes_for_one() {
             return crate::support::skipped("there is no `script` here");
         };
         assert!(text.contains("Remove 2 backups of `app.db`, 56 KiB? [y/N] "), "{text}");
-        assert!(text.contains(&names[0]) && text.contains("no backup was removed"), "{text}");
-        assert_eq!((code, project.backups().len()), (1, 3), "{answer:?}: {text}");
+        assert!(text.contains(&names[0]) && text.contains("nothing was changed"), "{text}");
+        assert_eq!((code, project.backups().len()), (0, 3), "{answer:?}: {text}");
     }
     let (code, text) = on_a_terminal(&project, "backup prune -d app.db --keep 1", "y\n").unwrap();
     assert_eq!((code, project.backups()), (0, names[2..].to_vec()), "{text}");
@@ -226,4 +226,31 @@ fn the_retention_of_the_configuration_and_the_environment_arrives() {
         let ran = Ran::of(command(project.path(), &["backup", "list"]).env(name, value).output().unwrap()).ends_with(1);
         assert_eq!(ran.stderr, format!("error: `{name}` in the environment is `{value}`: {why}\n"));
     }
+}
+
+#[test]
+fn all_that_was_said_of_a_backup_is_kept_and_shown_where_one_is_chosen() {
+    let project = Project::with(TWO);
+    lifeboat(project.path(), &["migrate", "-q"]).ends_with(0);
+    for reason in ["first", "second", "first"] {
+        lifeboat(project.path(), &["backup", "create", "--reason", reason]).ends_with(0);
+    }
+    let ran = lifeboat(project.path(), &["restore"]).ends_with(2);
+    assert!(ran.stderr.contains("manual  first; second (V2"), "{}", ran.stderr);
+    let document = lifeboat(project.path(), &["restore", "--json"]).ends_with(2).json();
+    assert_eq!(document["error"]["choices"]["backups"][0]["note"], "first; second");
+}
+
+#[test]
+fn what_cannot_be_looked_into_or_restored_is_named_for_what_it_is() {
+    let project = Project::with(TWO);
+    lifeboat(project.path(), &["migrate", "-q"]).ends_with(0);
+    fs::write(project.path().join("old.db.zst"), [0x28, 0xb5, 0x2f, 0xfd, 0, 0, 0, 0]).unwrap();
+    let ran = lifeboat(project.path(), &["inspect", "-d", "old.db.zst"]).ends_with(1);
+    assert!(ran.stderr.contains("hint: it is compressed: "), "{}", ran.stderr);
+    fs::write(project.path().join("garbage.db"), "not a database, whatever its name says").unwrap();
+    let ran = lifeboat(project.path(), &["inspect", "-d", "garbage.db"]).ends_with(1);
+    assert!(!ran.stderr.contains("on_connect"), "{}", ran.stderr);
+    let ran = lifeboat(project.path(), &["restore", "--backup", "garbage.db", "--yes"]).ends_with(1);
+    assert!(ran.stderr.contains("hint: it is no copy to go back to; "), "{}", ran.stderr);
 }

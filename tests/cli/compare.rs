@@ -174,3 +174,14 @@ fn compressed_backups_are_read_by_every_command_that_looks_at_one() {
     assert!(document["database"].as_str().unwrap().ends_with(&packed));
     assert_eq!(tree(project.path()), before, "what was decompressed is gone");
 }
+
+#[test]
+fn a_name_that_is_not_said_in_full_is_understood_well_enough_to_help() {
+    let project = Project::with(TWO);
+    lifeboat(project.path(), &["migrate", "-q"]).ends_with(0);
+    lifeboat(project.path(), &["snapshot", "create", "base"]).ends_with(0);
+    for (said, meant) in [("base", "snapshot:base"), ("Live", "live"), ("latest", "backup:latest")] {
+        let ran = lifeboat(project.path(), &["compare", said]).ends_with(1);
+        assert!(ran.stderr.ends_with(&format!("hint: did you mean `{meant}`?\n")), "{}", ran.stderr);
+    }
+}

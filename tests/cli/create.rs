@@ -3,6 +3,8 @@
 use std::fs;
 
 use super::{TWO, lifeboat};
+#[cfg(unix)]
+use super::{tree, without_room};
 use crate::support::Project;
 
 #[test]
@@ -42,4 +44,19 @@ fn a_name_without_a_letter_is_refused_and_a_folder_that_was_made_is_named() {
     let ran = lifeboat(project.path(), &["create", "x", "-m", "db/steps"]).ends_with(0);
     assert!(ran.stderr.contains("note: there was no folder `db/steps`, so it was made"), "{}", ran.stderr);
     assert!(project.path().join("db/steps/V1__x.sql").is_file());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_migration_that_cannot_be_written_leaves_nothing() {
+    let project = Project::with(TWO);
+    let before = tree(project.path());
+    let ran = without_room(project.path(), &["create", "abc"]).ends_with(1);
+    assert!(ran.stderr.starts_with("error: cannot write `migrations/V3__abc"), "{}", ran.stderr);
+    assert_eq!(tree(project.path()), before);
+    // Nor is there half a pair where the name of the other half is taken.
+    fs::create_dir(project.migrations_dir().join("V3__abc.sql")).unwrap();
+    let before = tree(project.path());
+    lifeboat(project.path(), &["create", "abc"]).ends_with(1);
+    assert_eq!(tree(project.path()), before);
 }

@@ -250,3 +250,37 @@ fn a_folder_that_this_user_may_not_read_or_write_is_told() {
     assert!(shown.contains("  x   paths           cannot look at `data/app.db`: Permission denied"), "{shown}");
     assert!(shown.contains("`data/app.db` cannot be read: give the file"), "{shown}");
 }
+
+#[test]
+fn a_snapshot_is_named_where_the_database_is_lost_or_damaged() {
+    let project = checkout();
+    lifeboat(project.path(), &["migrate", "-q", "--no-backup"]).ends_with(0);
+    lifeboat(project.path(), &["snapshot", "create", "s"]).ends_with(0);
+    let db = project.path().join(".data/app.db");
+    let mut bytes = fs::read(&db).unwrap();
+    bytes[100..].fill(0xee);
+    fs::write(&db, &bytes).unwrap();
+    let shown = doctor(&project, &[], 0).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(shown.contains("→ `lifeboat restore --name s` goes back to the newest snapshot"), "{shown}");
+    assert!(shown.ends_with("`lifeboat restore --name s` goes back to its snapshot"), "{shown}");
+    let state = lifeboat(project.path(), &["doctor", "--json"]).json();
+    assert_eq!(state["actions"][0], serde_json::json!({"do": "restore-snapshot", "snapshot": "s"}));
+    assert_eq!(state["state"]["snapshots"], serde_json::json!(["s"]));
+    fs::remove_file(&db).unwrap();
+    let hint = "there is 1 snapshot of it: `lifeboat restore`";
+    for command in ["status", "inspect", "stats"] {
+        let ran = lifeboat(project.path(), &[command]).ends_with(1);
+        assert!(ran.stderr.ends_with(&format!("hint: {hint}\n")), "{}", ran.stderr);
+    }
+    // A launch begins anew, but not in silence; neither does one that finds an empty file.
+    for begin in [fs::remove_file as fn(_) -> _, |path: &std::path::PathBuf| fs::write(path, "")] {
+        let _ = begin(&db);
+        let ran = lifeboat(project.path(), &["migrate"]).ends_with(0);
+        assert!(
+            ran.stderr.contains(&format!("`{}` begins anew, and {hint}", db.display()))
+                || ran.stderr.contains(&format!("`.data/app.db` begins anew, and {hint}")),
+            "{}",
+            ran.stderr
+        );
+    }
+}

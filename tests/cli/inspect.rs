@@ -4,6 +4,8 @@ use std::fs;
 
 use rusqlite::Connection;
 
+#[cfg(unix)]
+use super::without_room;
 use super::{TWO, command, lifeboat, tree};
 use crate::schema::NASTY;
 use crate::support::Project;
@@ -327,7 +329,7 @@ fn a_picture_goes_to_stdout_or_to_a_file_and_never_over_a_database() {
     let ran =
         lifeboat(project.path(), &["inspect", "-d", "app.db", "--schema", "--out", "no/such/folder"]).ends_with(1);
     assert!(ran.stderr.starts_with("error: cannot write `no/such/folder`"), "{}", ran.stderr);
-    lifeboat(project.path(), &["inspect", "-d", "app.db", "--out", "picture"]).ends_with(1);
+    lifeboat(project.path(), &["inspect", "-d", "app.db", "--out", "picture"]).ends_with(2);
     for arguments in
         [&["inspect", "notes", "--schema"][..], &["inspect", "--rows", "2"], &["inspect", "--diagram", "png"]]
     {
@@ -423,4 +425,16 @@ fn names_in_a_file_cannot_steer_the_terminal() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("a\\u{1b}[2J\\nb") && text.contains("c\\u{7}"), "{text}");
     assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
+}
+
+/// A disk that is full from the first byte on.
+#[cfg(unix)]
+#[test]
+fn a_file_that_cannot_be_written_anew_stays_as_it_was() {
+    let project = example();
+    fs::write(project.path().join("picture"), "as it was").unwrap();
+    let before = tree(project.path());
+    let ran = without_room(project.path(), &["inspect", "-d", "app.db", "--schema", "--out", "picture"]).ends_with(1);
+    assert!(ran.stderr.starts_with("error: cannot write `picture`"), "{}", ran.stderr);
+    assert_eq!(tree(project.path()), before);
 }

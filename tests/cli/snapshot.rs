@@ -202,3 +202,13 @@ fn the_rows_of_one_table_come_back_from_a_snapshot_or_a_backup() {
     let wrong = lifeboat(project.path(), &["restore", "--name", "before", "--table", "pte", "--yes"]).ends_with(1);
     assert!(wrong.stderr.contains("pet"), "{}", wrong.stderr);
 }
+
+#[test]
+fn a_restore_of_a_data_directory_that_is_gone_has_nothing_to_warn_of() {
+    let project = Project::with(super::TWO);
+    lifeboat(project.path(), &["migrate", "-q"]).ends_with(0);
+    lifeboat(project.path(), &["snapshot", "create", "s"]).ends_with(0);
+    fs::remove_dir_all(project.path().join(".data")).unwrap();
+    let ran = lifeboat(project.path(), &["restore", "--name", "s", "--yes", "-q"]).ends_with(0);
+    assert_eq!(ran.stderr, "");
+}

@@ -72,3 +72,37 @@ fn damage_ends_with_1_and_is_told() {
     assert_eq!(document["stats"]["integrity"]["ok"], false);
     lifeboat(project.path(), &["stats", "-d", "app.db"]).ends_with(0);
 }
+
+/// A reader who may not write takes the file for one that nobody changes; the header knows better.
+#[cfg(unix)]
+#[test]
+fn the_journal_mode_is_the_files_also_for_whoever_may_not_write_it() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::os::unix::process::CommandExt;
+    let project = Project::with(super::TWO);
+    lifeboat(project.path(), &["migrate", "-q"]).ends_with(0);
+    let db = project.path().join(".data/app.db");
+    rusqlite::Connection::open(&db).unwrap().execute_batch("PRAGMA journal_mode = WAL").unwrap();
+    if std::fs::metadata(&db).unwrap().uid() != 0 {
+        return crate::support::skipped("only root can make a file that another user may only read");
+    }
+    let allow = |path: &std::path::Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    allow(project.path(), 0o755);
+    let as_nobody = |arguments: &[&str]| {
+        super::Ran::of(super::command(project.path(), arguments).uid(65534).gid(65534).output().unwrap())
+    };
+    let shown = as_nobody(&["stats"]).ends_with(0).stdout;
+    assert!(shown.contains("journal mode     wal"), "{shown}");
+    // What lacks is said where it may not even be read.
+    for (path, mode) in [(db.clone(), 0o600), (project.path().join(".data"), 0o700)] {
+        allow(&path, mode);
+        let ran = as_nobody(&["stats"]).ends_with(1);
+        assert!(ran.stderr.contains("hint: give the file, and every folder that leads to it,"), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("immutable"), "{}", ran.stderr);
+    }
+    allow(&project.migrations_dir(), 0o700);
+    let ran = as_nobody(&["migrate", "-d", "new.db"]).ends_with(1);
+    assert!(ran.stderr.contains("hint: give the folder to the user that runs this"), "{}", ran.stderr);
+}

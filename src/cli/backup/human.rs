@@ -1,4 +1,4 @@
-//! Backups in lines for people, eighty columns wide.
+//! Backups in lines for people, as wide as the screen.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -9,8 +9,7 @@ use lifeboat::{Backup, Verified, mebibytes};
 use super::json::defect;
 use crate::cli::human::Rows;
 use crate::cli::screen::{ERROR, FAINT, GOOD, Screen, WARNING};
-
-const COLUMNS: usize = 80;
+use crate::cli::table::screen_width;
 
 pub(super) fn created(screen: &Screen, database: &Path, backup: &Backup, message: &str) -> String {
     format!("{}: {message}\nbackup: {}\n", screen.path(database), screen.path(&backup.path))
@@ -33,7 +32,7 @@ pub(super) fn listed(
     let [name_width, age_width, size_width] = [width(0), width(1), width(2)];
     for (row, backup) in rows.iter().zip(backups.iter().rev()) {
         let [name, age, size] = row;
-        let left = COLUMNS.saturating_sub(2 + name_width + 2 + age_width + 2 + size_width + 2);
+        let left = screen_width().saturating_sub(2 + name_width + 2 + age_width + 2 + size_width + 2);
         let why = shortened(&screen.text(&why(backup)), left);
         let why = if backup.pin.is_some() {
             // The marks come before what somebody said.

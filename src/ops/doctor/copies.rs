@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::super::launch::Launch;
+use super::super::snapshot::look_into;
 use super::checklist::Checklist;
 use super::content::Seen;
 use super::finding::Severity;
@@ -11,7 +12,7 @@ use crate::backup::{Backup, Backups, INTERRUPTED, Original};
 use crate::engine::Settings;
 use crate::error::{Error, Problem, described};
 use crate::event::mebibytes;
-use crate::file::Purpose;
+use crate::file::{DatabasePath, Purpose};
 use crate::migration::{Applied, OpenRun, read_record};
 
 const CHECK: &str = "backups";
@@ -30,7 +31,11 @@ pub(super) fn look(launch: &Launch<'_>, backups: &Backups, seen: &Seen, facts: &
     let Some(newest) = all.first() else {
         list.skip(RECENT, "there is none");
         if facts.unread.is_some() || facts.damage.is_some() {
-            return list.add(CHECK, Severity::Warning, "there is none", "keep the file as it is: it is all there is");
+            let advice = match facts.snapshots.first() {
+                Some(newest) => format!("`lifeboat restore --name {newest}` goes back to the newest snapshot"),
+                None => "keep the file as it is: it is all there is".to_owned(),
+            };
+            return list.add(CHECK, Severity::Warning, "there is none", &advice);
         }
         if seen.has_history {
             let advice = "`lifeboat backup create` takes one now; every run that changes something takes one first";
@@ -75,6 +80,21 @@ pub(super) fn look(launch: &Launch<'_>, backups: &Backups, seen: &Seen, facts: &
             list.add(CHECK, Severity::Warning, found, advice);
         }
     }
+}
+
+/// The snapshots that can be read and that this app can open, the newest first.
+pub(super) fn snapshots(launch: &Launch<'_>, database: &DatabasePath) -> Vec<String> {
+    let settings = launch.settings;
+    let is_good = |path: &Path| {
+        let opened = settings.connector.open(path, Purpose::Read, settings.wait);
+        let looked = opened.and_then(|connection| look_into(launch, &connection, path, None));
+        looked.is_ok_and(|looked| looked.refusal.is_none())
+    };
+    super::super::left::snapshots(launch, database)
+        .into_iter()
+        .filter(|(_, path)| is_good(path))
+        .map(|(name, _)| name)
+        .collect()
 }
 
 /// The newest version in a backup, or why it cannot be read. A compressed one is not decompressed.

@@ -21,7 +21,7 @@ pub(crate) fn diagnose(launch: &Launch<'_>, soundness: Soundness) -> Result<Diag
         facts.bad_migrations = Some(described(&error));
     }
     let mut why = "the path names no database file";
-    if let Some(database) = surroundings::place(launch.path, &mut facts, &mut list) {
+    if let Some(database) = surroundings::place(launch, &mut facts, &mut list) {
         let backups = Backups::of(&database, launch.settings.backups.as_deref());
         surroundings::launch_lock(&database, &mut facts, &mut list);
         let mut seen = Seen::default();
@@ -36,6 +36,9 @@ pub(crate) fn diagnose(launch: &Launch<'_>, soundness: Soundness) -> Result<Diag
         }
         surroundings::rights(launch, &database, &backups, &mut facts, &mut list);
         surroundings::space(launch, &database, &backups, seen.size, &mut facts, &mut list);
+        if matches!(facts.place, Place::Absent) || facts.unread.is_some() || facts.damage.is_some() {
+            facts.snapshots = copies::snapshots(launch, &database);
+        }
         copies::look(launch, &backups, &seen, &mut facts, &mut list);
     }
     if !list.has("migrations") {

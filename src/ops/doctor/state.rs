@@ -4,8 +4,8 @@ use serde::Serialize;
 
 /// The state of a file as an app's dialog needs it. [`actions`](State::actions) says what can be done.
 ///
-/// Backups are named as `lifeboat backup list` names them, the newest first, and only those that can be read and can be
-/// put back now.
+/// Backups are named as `lifeboat backup list` names them, snapshots as `lifeboat snapshot list` does, the newest first,
+/// and only those that can be read and can be put back now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "is", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 #[non_exhaustive]
@@ -18,6 +18,8 @@ pub enum State {
         pending: Vec<String>,
         /// The backups of a file that has been there.
         backups: Vec<String>,
+        /// Its snapshots.
+        snapshots: Vec<String>,
     },
     /// The app's next launch migrates it.
     NeedsMigration {
@@ -64,11 +66,15 @@ pub enum State {
         detail: String,
         /// Backups that could take its place.
         backups: Vec<String>,
+        /// Snapshots that could.
+        snapshots: Vec<String>,
     },
     /// The file is no SQLite database, or it is encrypted and no key was given.
     NotADatabase {
         /// Backups that could take its place.
         backups: Vec<String>,
+        /// Snapshots that could.
+        snapshots: Vec<String>,
     },
     /// The path names what cannot be a database.
     NotAFile {
@@ -90,6 +96,8 @@ pub enum State {
         why: String,
         /// Backups that could take its place.
         backups: Vec<String>,
+        /// Snapshots that could.
+        snapshots: Vec<String>,
     },
     /// The app's own migrations cannot be run.
     BadMigrations {
@@ -142,6 +150,11 @@ pub enum Action {
         /// Which.
         backup: String,
     },
+    /// Going back to a snapshot. What is there should be kept.
+    RestoreSnapshot {
+        /// Which.
+        snapshot: String,
+    },
     /// Waiting until the other process is done.
     Wait,
     /// Looking again, when whatever was in the way is gone.
@@ -166,11 +179,14 @@ impl State {
         let newest = |backups: &[String]| {
             backups.first().map(|backup| Action::RestoreBackup { backup: backup.clone() }).into_iter()
         };
+        let named = |snapshots: &[String]| {
+            snapshots.first().map(|name| Action::RestoreSnapshot { snapshot: name.clone() }).into_iter()
+        };
         match self {
             State::Ready => vec![Action::Open],
-            State::Absent { pending, backups } => {
+            State::Absent { pending, backups, snapshots } => {
                 let make = if pending.is_empty() { Action::Open } else { Action::Migrate };
-                newest(backups).chain([make]).collect()
+                newest(backups).chain(named(snapshots)).chain([make]).collect()
             }
             State::NeedsMigration { .. } => vec![Action::Migrate],
             State::NewerThanApp { backups, .. } => [Action::UpdateApp].into_iter().chain(newest(backups)).collect(),
@@ -181,8 +197,10 @@ impl State {
             State::Interrupted { restorable: false, backups, .. } => {
                 newest(backups).chain([Action::AcceptAsIs, Action::ContactSupport]).collect()
             }
-            State::Corrupt { backups, .. } | State::NotADatabase { backups } | State::BadHistory { backups, .. } => {
-                newest(backups).chain([Action::ContactSupport]).collect()
+            State::Corrupt { backups, snapshots, .. }
+            | State::NotADatabase { backups, snapshots }
+            | State::BadHistory { backups, snapshots, .. } => {
+                newest(backups).chain(named(snapshots)).chain([Action::ContactSupport]).collect()
             }
             State::NotAFile { .. } | State::Unreadable { denied: false, .. } => {
                 vec![Action::Retry, Action::ContactSupport]

@@ -1,9 +1,7 @@
 //! What lies around the content: the path, rights, the launch lock, room on the disk.
 
-use std::path::Path;
-
 use super::super::launch::Launch;
-use super::super::near::not_found;
+use super::super::left::absent;
 use super::super::space::Budget;
 use super::checklist::Checklist;
 use super::finding::Severity;
@@ -14,8 +12,9 @@ use crate::event::mebibytes;
 use crate::file::{DatabasePath, has_sidecars, look_at_launch_lock, refuses_writing};
 
 /// Finds what the path names. Nothing, if nothing can lie there.
-pub(super) fn place(path: &Path, facts: &mut Facts, list: &mut Checklist) -> Option<DatabasePath> {
+pub(super) fn place(launch: &Launch<'_>, facts: &mut Facts, list: &mut Checklist) -> Option<DatabasePath> {
     const CHECK: &str = "paths";
+    let path = launch.path;
     let database = match DatabasePath::resolve(path) {
         Ok(database) => database,
         Err(problem) => {
@@ -37,14 +36,16 @@ pub(super) fn place(path: &Path, facts: &mut Facts, list: &mut Checklist) -> Opt
     let real = database.real().display();
     if database.metadata().is_none() {
         facts.place = Place::Absent;
-        let absent = Error::from(not_found(path));
+        let absent = Error::from(absent(launch));
         if has_sidecars(&database) {
             let found = format!("there is no `{real}`, but its log or journal lies there");
             let advice = "find the file that they belong to; a migration moves them aside, and begins a new file";
             list.add(CHECK, Severity::Problem, found, advice);
         } else {
             let advice = match absent.problem() {
-                Problem::NotFound { near, .. } if !near.is_empty() => absent.hint().unwrap_or_default(),
+                Problem::NotFound { near, backups, snapshots, .. } if !near.is_empty() || backups + snapshots > 0 => {
+                    absent.hint().unwrap_or_default()
+                }
                 _ => "check the path; `lifeboat migrate` makes it".to_owned(),
             };
             list.add(CHECK, Severity::Warning, absent.to_string(), &advice);

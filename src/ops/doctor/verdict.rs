@@ -74,6 +74,8 @@ pub(super) struct Facts {
     pub(super) shortage: Option<Shortage>,
     /// The newest first.
     pub(super) copies: Vec<Copy>,
+    /// The newest first; looked for where the file is lost or damaged.
+    pub(super) snapshots: Vec<String>,
 }
 
 impl Facts {
@@ -81,6 +83,10 @@ impl Facts {
     fn backups(&self, fits: impl Fn(&Copy) -> bool) -> Vec<String> {
         let copies = if self.unwritable.is_none() { self.copies.as_slice() } else { &[] };
         copies.iter().filter(|copy| fits(copy)).map(|copy| copy.name.clone()).collect()
+    }
+
+    fn all_snapshots(&self) -> Vec<String> {
+        if self.unwritable.is_none() { self.snapshots.clone() } else { Vec::new() }
     }
 
     fn all_backups(&self) -> Vec<String> {
@@ -106,7 +112,11 @@ pub(super) fn state(facts: &Facts) -> State {
             if let Some(why) = &facts.bad_migrations {
                 return State::BadMigrations { why: why.clone() };
             }
-            return State::Absent { pending: facts.called.pending.clone(), backups: facts.all_backups() };
+            return State::Absent {
+                pending: facts.called.pending.clone(),
+                backups: facts.all_backups(),
+                snapshots: facts.all_snapshots(),
+            };
         }
     }
     if let Some(cut) = &facts.cut {
@@ -128,7 +138,11 @@ pub(super) fn state(facts: &Facts) -> State {
         }
     }
     if let Some(detail) = &facts.damage {
-        return State::Corrupt { detail: detail.clone(), backups: facts.all_backups() };
+        return State::Corrupt {
+            detail: detail.clone(),
+            backups: facts.all_backups(),
+            snapshots: facts.all_snapshots(),
+        };
     }
     if let Some(error) = &facts.unread {
         return unread(facts, error.problem());
@@ -178,11 +192,18 @@ pub(super) fn state(facts: &Facts) -> State {
 
 fn unread(facts: &Facts, problem: &Problem) -> State {
     match problem {
-        Problem::NotADatabase { .. } => State::NotADatabase { backups: facts.all_backups() },
-        Problem::Corrupt { detail, .. } => State::Corrupt { detail: detail.clone(), backups: facts.all_backups() },
-        Problem::BadHistory { table, why, .. } => {
-            State::BadHistory { table: table.clone(), why: why.clone(), backups: facts.all_backups() }
+        Problem::NotADatabase { .. } => {
+            State::NotADatabase { backups: facts.all_backups(), snapshots: facts.all_snapshots() }
         }
+        Problem::Corrupt { detail, .. } => {
+            State::Corrupt { detail: detail.clone(), backups: facts.all_backups(), snapshots: facts.all_snapshots() }
+        }
+        Problem::BadHistory { table, why, .. } => State::BadHistory {
+            table: table.clone(),
+            why: why.clone(),
+            backups: facts.all_backups(),
+            snapshots: facts.all_snapshots(),
+        },
         Problem::Locked { .. } => match facts.launching {
             Some(holder) => State::Locked { lock: "launch lock", holder },
             None => State::Locked { lock: "write lock", holder: None },

@@ -276,7 +276,11 @@ impl Restore<'_> {
         };
         let message = match self.rows {
             TableRows::All => {
-                format!("`{}` is as in the copy: {added} rows added, {removed} removed, {changed} changed", plan.table)
+                let rows = if added == 1 { "row" } else { "rows" };
+                format!(
+                    "`{}` is as in the copy: {added} {rows} added, {removed} removed, {changed} changed",
+                    plan.table
+                )
             }
             TableRows::Missing if added == 1 => format!("1 row that was missing is in `{}` again", plan.table),
             TableRows::Missing => format!("{added} rows that were missing are in `{}` again", plan.table),
