@@ -38,6 +38,9 @@ pub(crate) fn prepare(
         (Some(directory), Some(wanted)) => staging.plan(directory, wanted, settings.wait, &settings.cancel)?,
         _ => Files::default(),
     };
+    if let Some((path, why)) = around.directory.as_ref().and_then(|live| files.unwritable(live, exact)) {
+        return Err(Problem::ReadOnly { path, why });
+    }
     let source =
         std::fs::metadata(&chosen.database).map_err(|source| io_problem(&chosen.database, "look at", source))?;
     refuse_want_of_room(around, source.len(), files.bring.bytes())?;

@@ -202,3 +202,122 @@ fn the_rows_of_one_table_come_back_from_a_snapshot_or_a_backup() {
     let wrong = lifeboat(project.path(), &["restore", "--name", "before", "--table", "pte", "--yes"]).ends_with(1);
     assert!(wrong.stderr.contains("pet"), "{}", wrong.stderr);
 }
+
+#[test]
+fn a_backup_that_is_not_what_was_taken_is_put_back_by_no_command_and_another_one_is_named() {
+    let project = project();
+    let db = project.path().join(".data/app.db");
+    let sql = |sql: &str| rusqlite::Connection::open(&db).unwrap().execute_batch(sql).unwrap();
+    sql("INSERT INTO pet (id, name) VALUES (1, 'Ann')");
+    let first = lifeboat(project.path(), &["backup", "create", "--json"]).ends_with(0).json();
+    sql("INSERT INTO pet (id, name) VALUES (2, 'Unmistakable')");
+    lifeboat(project.path(), &["backup", "create"]).ends_with(0);
+    let newest = || {
+        let document = lifeboat(project.path(), &["backup", "list", "--json"]).ends_with(0).json();
+        std::path::PathBuf::from(document["backups"][0]["path"].as_str().unwrap())
+    };
+    let copy = project.path().join(newest());
+    let whole = fs::read(&copy).unwrap();
+    let mut flipped = whole.clone();
+    let at = whole.windows(12).position(|window| window == b"Unmistakable").unwrap();
+    flipped[at] = b'u';
+    let other = first["backup"]["name"].as_str().unwrap_or_else(|| panic!("{first}")).to_owned();
+    for changed in [&[][..], &whole[..whole.len() / 2], &flipped] {
+        fs::write(&copy, changed).unwrap();
+        let before = tree(&project.path().join(".data"));
+        let path = copy.to_string_lossy().into_owned();
+        for arguments in [
+            &["restore", "--backup", "latest", "--yes"][..],
+            &["restore", "--backup", &path, "--yes"],
+            &["restore", "--backup", "latest", "--table", "pet", "--yes"],
+            &["restore", "--backup", &path, "--table", "pet", "--yes"],
+        ] {
+            let document = lifeboat(project.path(), &[arguments, &["--json"]].concat()).ends_with(1).json();
+            let error = &document["error"];
+            assert_eq!((&error["kind"], &error["outcome"]), (&"corrupt".into(), &"untouched".into()), "{arguments:?}");
+            assert!(error["hint"].as_str().unwrap().contains(&other), "{error}");
+            let mut after = tree(&project.path().join(".data"));
+            after.retain(|path, _| before.contains_key(path) && !path.ends_with("runs.jsonl"));
+            after.remove(&project.path().join(".data/app.db-lifeboat"));
+            assert!(after.iter().all(|(path, bytes)| before[path] == *bytes), "{arguments:?}");
+        }
+    }
+    fs::write(&copy, &whole).unwrap();
+    lifeboat(project.path(), &["restore", "--backup", "latest", "--table", "pet", "--yes"]).ends_with(0);
+    lifeboat(project.path(), &["restore", "--backup", "latest", "--yes"]).ends_with(0);
+}
+
+#[test]
+fn a_restore_whose_files_cannot_be_brought_is_told_by_every_command_and_finished_when_that_is_mended() {
+    let project = project();
+    let (data, file) = (project.path().join(".data"), project.path().join(".data/attachments/a.txt"));
+    let old = crate::support::picture(&data.join("app.db"));
+    rusqlite::Connection::open(data.join("app.db")).unwrap().execute_batch("DROP TABLE pet").unwrap();
+    fs::write(&file, "changed").unwrap();
+    // Where what the files replace is to be kept, there is something else by then.
+    let block = |event: &lifeboat::Event| {
+        if let lifeboat::Event::BackupFinished { path, .. } = event {
+            fs::write(format!("{}.files", path.display()), "in the way").unwrap();
+        }
+    };
+    let migrator = project.migrator().data_dir(&data).on_event(block);
+    let error = migrator
+        .at(data.join("app.db"))
+        .restore(&lifeboat::RestoreFrom::Snapshot("before".to_owned()), lifeboat::RestoreOptions::default())
+        .unwrap_err();
+    assert_eq!(error.kind(), lifeboat::ErrorKind::RestoreUnfinished, "{error:?}");
+    assert!(error.state().starts_with("the file is the copy; its files are not all in place"), "{error:?}");
+    assert!(error.hint().unwrap().contains("`lifeboat recover`"), "{error:?}");
+    assert_eq!(crate::support::picture(&data.join("app.db")).contains("pet"), old.contains("pet"));
+
+    let ran = lifeboat(project.path(), &["status"]).ends_with(0);
+    assert!(ran.stdout.contains("a restore was cut off") && ran.stdout.contains("finishes it"), "{}", ran.stdout);
+    let ran = lifeboat(project.path(), &["doctor"]);
+    assert!(ran.stdout.contains("is a copy whose files are not all in place"), "{}", ran.stdout);
+    let document = lifeboat(project.path(), &["doctor", "--json"]).json();
+    assert_eq!((&document["state"]["is"], &document["state"]["restorable"]), (&"interrupted".into(), &true.into()));
+    // Nor does another restore throw away what waits.
+    for arguments in [&["recover"][..], &["migrate"], &["restore", "--name", "before", "--yes"]] {
+        let ran = lifeboat(project.path(), arguments).ends_with(5);
+        assert!(ran.stderr.contains("state: `.data/app.db` is the copy; its files are not all in place"), "{ran:?}");
+        assert!(ran.stderr.contains("then `lifeboat recover`"), "{ran:?}");
+    }
+    let accepted = Project::new();
+    super::copy_tree(project.path(), accepted.path());
+    let ran = lifeboat(accepted.path(), &["recover", "--accept"]).ends_with(0);
+    assert!(ran.stdout.contains("1 file that it had yet to see to is left out"), "{}", ran.stdout);
+    assert_eq!(fs::read(accepted.path().join(".data/attachments/a.txt")).unwrap(), b"changed");
+
+    let kept = fs::read_dir(data.join("backups")).unwrap().flatten().map(|entry| entry.path());
+    let obstacle = kept.filter(|path| path.extension().is_some_and(|end| end == "files")).next().unwrap();
+    fs::remove_file(obstacle).unwrap();
+    lifeboat(project.path(), &["recover"]).ends_with(0);
+    assert_eq!(fs::read(&file).unwrap(), b"a");
+    assert_eq!(crate::support::picture(&data.join("app.db")), old);
+    let document = lifeboat(project.path(), &["doctor", "--json"]).ends_with(0).json();
+    assert_eq!(document["state"]["is"], "ready");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_cannot_be_written_is_named_before_a_restore_changes_the_database() {
+    use std::os::unix::fs::PermissionsExt;
+    let project = project();
+    let data = project.path().join(".data");
+    let mode = |mode| fs::set_permissions(data.join("attachments"), fs::Permissions::from_mode(mode)).unwrap();
+    for change in [true, false] {
+        rusqlite::Connection::open(data.join("app.db")).unwrap().execute_batch("DROP TABLE pet").unwrap();
+        let file = data.join("attachments").join(if change { "a.txt" } else { "more.txt" });
+        fs::write(file, "changed").unwrap();
+        mode(0o555);
+        let before = crate::support::picture(&data.join("app.db"));
+        let document =
+            lifeboat(project.path(), &["restore", "--name", "before", "--exact", "-y", "--json"]).ends_with(1);
+        let error = &document.json()["error"];
+        assert_eq!((&error["kind"], &error["outcome"]), (&"read-only".into(), &"untouched".into()), "{error}");
+        assert!(error["message"].as_str().unwrap().contains(".data/attachments"), "{error}");
+        assert_eq!(crate::support::picture(&data.join("app.db")), before);
+        mode(0o755);
+        lifeboat(project.path(), &["restore", "--name", "before", "--exact", "-y"]).ends_with(0);
+    }
+}
