@@ -28,7 +28,11 @@ impl Backups {
     /// Metadata of copies that are not there: whoever wrote or removed one was killed in between.
     pub(super) fn remove_strays(&self) -> Result<(), Problem> {
         let failed = |source| io_problem(&self.folder, "tidy", source);
-        for entry in fs::read_dir(&self.folder).map_err(failed)? {
+        let entries = match fs::read_dir(&self.folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()), // no copy was ever taken
+            other => other.map_err(failed)?,
+        };
+        for entry in entries {
             let path = entry.map_err(failed)?.path();
             let copy = path.with_extension("");
             let is_ours = path.file_stem().is_some_and(|copy| self.names.read(copy).is_some());

@@ -182,7 +182,7 @@ problems! {
     /// The snapshot is kept for what it is, unless that is allowed by name.
     ReservedName = "reserved-name" ("the snapshot `{name}` is what a fresh start begins with, and is neither replaced nor deleted") { name: String, }
     /// The copy is of another app's database.
-    ForeignCopy = "foreign-copy" ("`{}` is of another app: its `application_id` is {theirs}, that of `{}` is {ours}", .path.display(), .database.display()) { path: PathBuf, database: PathBuf, theirs: i64, ours: i64, }
+    ForeignCopy = "foreign-copy" ("`{}` is of another app than `{}`: {why}", .path.display(), .database.display()) { path: PathBuf, database: PathBuf, why: String, }
     /// What was asked for contradicts itself.
     Unsupported = "unsupported" ("{what}") { what: String, }
     /// The configuration cannot be used.

@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::copies::{Chosen, RestoreFrom, choose, naming_another};
 use super::finish::finish_restore;
-use super::launch::{Launch, refuse_unwritable, run_id};
+use super::launch::{Launch, refuse_unwritable, run_id, telling_the_wait};
 use super::place::{Aside, create_from, put_aside};
 use super::prepare::{Prepared, prepare};
 use super::snapshot::Around;
@@ -117,7 +117,7 @@ fn under_lock(launch: &Launch<'_>, from: &RestoreFrom, options: RestoreOptions) 
     refuse_unwritable(&around.database)?;
     let _lock = launch.lock(&around.database)?;
     let around = Around::of_damaged(launch)?;
-    let mut live = look(launch, &around.database)?;
+    let mut live = telling_the_wait(|| look(launch, &around.database))?;
     if let Live::Database(found) = &mut live
         && let Some(open) = found.1.open_restore.take()
     {

@@ -112,7 +112,7 @@ fn bare_restore_lists_what_there_is_and_changes_nothing() {
     let lines: Vec<&str> = ran.stderr.lines().collect();
     assert_eq!(lines[0], "backups and snapshots:");
     assert!(lines[1].starts_with("  1  app-") && lines[1].contains("restore"), "{}", ran.stderr);
-    assert!(lines[2].starts_with("  2  before"), "{}", ran.stderr);
+    assert!(lines[2].starts_with("     before"), "{}", ran.stderr);
     assert!(ran.stderr.lines().take(3).all(|line| line.chars().count() <= 80), "{}", ran.stderr);
     // Even with a yes: what to is not said.
     let document = lifeboat(project.path(), &["restore", "--json", "-y"]).ends_with(2).json();
@@ -163,7 +163,7 @@ fn on_a_terminal_a_person_is_asked() {
     assert!(code == Some(0) && said.contains("[y/N]") && said.contains("nothing was changed"), "{said}");
     assert!(project.path().join(".data.before").exists());
     fs::write(project.path().join(".data/attachments/a.txt"), "changed").unwrap();
-    let (code, said) = in_terminal("restore", "1\ny\n");
+    let (code, said) = in_terminal("restore", "before\ny\n");
     assert!(code == Some(0) && said.contains("which one?") && said.contains("restored from `.data.before`"), "{said}");
     assert_eq!(fs::read(project.path().join(".data/attachments/a.txt")).unwrap(), b"a");
     let (code, said) = in_terminal("restore", "\n");
@@ -288,8 +288,8 @@ fn a_restore_whose_files_cannot_be_brought_is_told_by_every_command_and_finished
     assert!(ran.stdout.contains("1 file that it had yet to see to is left out"), "{}", ran.stdout);
     assert_eq!(fs::read(accepted.path().join(".data/attachments/a.txt")).unwrap(), b"changed");
 
-    let kept = fs::read_dir(data.join("backups")).unwrap().flatten().map(|entry| entry.path());
-    let obstacle = kept.filter(|path| path.extension().is_some_and(|end| end == "files")).next().unwrap();
+    let mut kept = fs::read_dir(data.join("backups")).unwrap().flatten().map(|entry| entry.path());
+    let obstacle = kept.find(|path| path.extension().is_some_and(|end| end == "files")).unwrap();
     fs::remove_file(obstacle).unwrap();
     lifeboat(project.path(), &["recover"]).ends_with(0);
     assert_eq!(fs::read(&file).unwrap(), b"a");
@@ -320,4 +320,92 @@ fn a_folder_that_cannot_be_written_is_named_before_a_restore_changes_the_databas
         mode(0o755);
         lifeboat(project.path(), &["restore", "--name", "before", "--exact", "-y"]).ends_with(0);
     }
+}
+
+#[test]
+fn a_file_with_other_tables_is_no_copy_of_the_database_and_nothing_but_a_snapshot_is_replaced() {
+    let project = project();
+    let stranger = project.path().join("z.db");
+    rusqlite::Connection::open(&stranger).unwrap().execute_batch("CREATE TABLE theirs (id)").unwrap();
+    let before = crate::support::picture(&project.path().join(".data/app.db"));
+    let document = lifeboat(project.path(), &["restore", "--backup", "z.db", "-y", "--json"]).ends_with(1).json();
+    let error = &document["error"];
+    assert_eq!((&error["kind"], &error["outcome"]), (&"foreign-copy".into(), &"untouched".into()), "{error}");
+    assert_eq!(crate::support::picture(&project.path().join(".data/app.db")), before);
+    // One table in common is enough: it may have had that one alone.
+    rusqlite::Connection::open(&stranger).unwrap().execute_batch("CREATE TABLE PERSON (id)").unwrap();
+    lifeboat(project.path(), &["restore", "--backup", "z.db", "-y"]).ends_with(0);
+
+    fs::create_dir(project.path().join(".data.theirs")).unwrap();
+    fs::write(project.path().join(".data.theirs/letter.txt"), "private").unwrap();
+    fs::create_dir(project.path().join(".data.empty")).unwrap();
+    fs::write(project.path().join(".data.file"), "text").unwrap();
+    for name in ["theirs", "empty", "file"] {
+        for arguments in [&["snapshot", "create", name][..], &["snapshot", "create", name, "--replace"]] {
+            let ran = lifeboat(project.path(), arguments).ends_with(1);
+            assert!(ran.stderr.contains("is not a snapshot") && !ran.stderr.contains("--replace"), "{}", ran.stderr);
+        }
+    }
+    assert_eq!(fs::read(project.path().join(".data.theirs/letter.txt")).unwrap(), b"private");
+}
+
+#[test]
+fn into_an_empty_place_a_snapshot_goes_without_a_warning() {
+    let project = project();
+    fs::remove_dir_all(project.path().join(".data")).unwrap();
+    let ran = lifeboat(project.path(), &["restore", "--name", "before", "-y"]).ends_with(0);
+    assert!(!ran.stderr.contains("warn") && !ran.stderr.contains("not removed"), "{}", ran.stderr);
+    assert_eq!(fs::read(project.path().join(".data/attachments/a.txt")).unwrap(), b"a");
+}
+
+#[test]
+fn a_lock_that_was_waited_for_is_told_with_the_time_it_took() {
+    let project = project();
+    let holder = rusqlite::Connection::open(project.path().join(".data/app.db")).unwrap();
+    holder.execute_batch("PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE").unwrap();
+    for arguments in [&["restore", "--name", "before", "-y"][..], &["snapshot", "create", "x"]] {
+        let ran = lifeboat(project.path(), &[arguments, &["--wait", "1"]].concat());
+        assert!(ran.code != 0 && ran.stderr.contains("is in use"), "{ran:?}");
+        assert!(!ran.stderr.contains("within 0.0 s"), "{ran:?}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_snapshot_that_must_not_be_read_is_not_lost_and_one_that_cannot_be_removed_stays_whole() {
+    use std::os::unix::fs::PermissionsExt;
+    if !std::process::Command::new("setpriv").arg("--version").output().is_ok_and(|output| output.status.success()) {
+        return crate::support::skipped("there is no setpriv");
+    }
+    let project = project();
+    let mode = |path: &str, mode| {
+        fs::set_permissions(project.path().join(path), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    // Under another user everything but what is looked at may be written.
+    for path in tree(project.path()).keys().filter(|path| path.is_dir()) {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o777)).unwrap();
+    }
+    for path in tree(project.path()).keys().filter(|path| path.is_file()) {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o666)).unwrap();
+    }
+    mode("", 0o777);
+    let as_nobody = |arguments: &[&str]| {
+        let mut command = std::process::Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups", env!("CARGO_BIN_EXE_lifeboat")]);
+        let output = command.args(arguments).current_dir(project.path()).output().unwrap();
+        super::Ran::of(output)
+    };
+    if as_nobody(&["snapshot", "list"]).code != 0 {
+        return crate::support::skipped("another user cannot be taken on here");
+    }
+    mode(".data.before/attachments", 0o555);
+    let ran = as_nobody(&["snapshot", "delete", "before", "-y"]).ends_with(1);
+    assert!(ran.stderr.contains("attachments` cannot be written"), "{}", ran.stderr);
+    assert!(project.path().join(".data.before/attachments/a.txt").is_file());
+    assert!(!project.path().join(".data.before.lifeboat-gone").exists());
+    mode(".data.before", 0o700);
+    let ran = as_nobody(&["snapshot", "list"]).ends_with(0);
+    assert!(ran.stdout.contains("before") && ran.stdout.contains("cannot open it"), "{}", ran.stdout);
+    let ran = as_nobody(&["restore", "--name", "before", "-y"]).ends_with(1);
+    assert!(ran.stderr.to_lowercase().contains("permission denied"), "{}", ran.stderr);
 }
