@@ -68,6 +68,17 @@ impl Staging {
         bringing.settle()?;
         Ok(waiting.files() + going.files())
     }
+
+    /// How many files and links have yet to be brought or to leave, as far as that can be seen.
+    pub(crate) fn waiting(&self, directory: &Directory) -> usize {
+        let waiting = directory.contents_of(&self.files()).map_or(0, |waiting| waiting.files());
+        let going = directory.contents_of(&self.gone()).unwrap_or_default();
+        let is_there = |entry: &&Entry| {
+            let kind = kind_in(&directory.folder, &entry.path);
+            entry.kind != Kind::Folder && kind.is_ok_and(|kind| kind.is_some())
+        };
+        waiting + going.entries.iter().filter(is_there).count()
+    }
 }
 
 impl Bringing<'_> {

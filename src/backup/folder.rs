@@ -171,6 +171,13 @@ impl Backups {
         Ok(backups)
     }
 
+    /// The newest backup beside the one at `but` that has the length it was taken with: what can be told without reading
+    /// any. Of a compressed one the length is not known before it is read.
+    pub(crate) fn newest_of_its_size(&self, but: &Path) -> Option<Backup> {
+        let others = self.list().ok()?.into_iter().rev().filter(|backup| backup.path != but);
+        others.into_iter().find(|backup| backup.metadata.is_some() && backup.refuse_other_size().is_ok())
+    }
+
     /// The backup of this name, if it is one of ours: a file in the folder, compressed or not. It is looked for among the files that
     /// are there, so that no name, wherever it came from, leads out of the folder or through a link. Whoever asks knows
     /// its hash: it need not name this database, which may have been moved.

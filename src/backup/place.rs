@@ -144,7 +144,12 @@ impl Snapshots {
     /// Whether what lies there is a snapshot of this database: another file of such a name is somebody's.
     pub(crate) fn is_one(&self, path: &Path) -> bool {
         match self.inside {
-            Some(_) => path.is_dir() && self.database_in(path).is_file(),
+            // What must not be looked into is said to be there, and why it cannot be read: else it would seem lost.
+            Some(_) if path.is_dir() => match fs::metadata(self.database_in(path)) {
+                Ok(metadata) => metadata.is_file(),
+                Err(error) => error.kind() == std::io::ErrorKind::PermissionDenied,
+            },
+            Some(_) => false,
             None => path.is_file() && is_database(path),
         }
     }

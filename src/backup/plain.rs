@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use super::folder::Backup;
 use crate::error::{Problem, Result};
 use crate::event::CancelToken;
-use crate::file::{io_problem, remove_with_sidecars};
+use crate::file::{content_hash, io_problem, remove_with_sidecars};
+
+const CHANGED: &str = "its content is not what it was when it was taken";
 
 /// A plain SQLite file with the content of a backup, for as long as this lives: the backup itself, or what a compressed one
 /// holds, beside it.
@@ -44,15 +46,49 @@ impl Drop for PlainCopy {
 }
 
 impl Backup {
-    /// The copy as a plain SQLite file, which any SQLite reads. A compressed one is decompressed beside itself, and is seen
-    /// to be what was taken; that file goes with the value that this gives.
+    /// The copy as a plain SQLite file, which any SQLite reads. It is seen to be what was taken, as far as its metadata
+    /// tells. A compressed one is decompressed beside itself; that file goes with the value that this gives.
     ///
     /// # Errors
-    /// It is not there any more, or cannot be read; a compressed one is damaged, or the build has no feature `zstd`; there
-    /// is no room for the plain file. Cancelled.
+    /// It is not there any more, or cannot be read; it is empty, or not what it was when it was taken; a compressed one is
+    /// damaged, or the build has no feature `zstd`; there is no room for the plain file. Cancelled.
     pub fn open_plain(&self, cancel: &CancelToken) -> Result<PlainCopy> {
+        Ok(self.as_taken(cancel)?)
+    }
+
+    /// The same, as the problem alone.
+    pub(crate) fn as_taken(&self, cancel: &CancelToken) -> Result<PlainCopy, Problem> {
+        self.refuse_other_size()?;
         let go_on = || if cancel.is_cancelled() { Err(std::io::ErrorKind::Interrupted.into()) } else { Ok(()) };
-        Ok(self.plain(go_on)?)
+        let plain = self.plain(go_on)?;
+        let said = self.metadata.as_ref().filter(|said| !self.compressed && said.sha256.is_some());
+        if let Some(said) = said {
+            let (size, hash) = content_hash(&self.path, |_| go_on()).map_err(|source| match source.kind() {
+                std::io::ErrorKind::Interrupted => Problem::Cancelled {},
+                _ => io_problem(&self.path, "read", source),
+            })?;
+            if !said.tells_of(size, &hash) {
+                return Err(self.changed(CHANGED.to_owned()));
+            }
+        }
+        Ok(plain)
+    }
+
+    /// Refuses what can be seen to be changed without reading it: an empty file, which SQLite takes for a database
+    /// without tables, and one of another length than it had.
+    pub(crate) fn refuse_other_size(&self) -> Result<(), Problem> {
+        let size = std::fs::metadata(&self.path).map_err(|source| io_problem(&self.path, "read", source))?.len();
+        match &self.metadata {
+            _ if size == 0 => Err(self.changed("it is empty".to_owned())),
+            Some(said) if !self.compressed && said.size != size => {
+                Err(self.changed(format!("it had {} bytes when it was taken, and has {size}", said.size)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn changed(&self, detail: String) -> Problem {
+        Problem::Corrupt { path: self.path.clone(), detail }
     }
 
     /// The copy as a plain SQLite file: itself, as it lies there, or the content of a compressed one beside it, which is
@@ -73,7 +109,7 @@ impl Backup {
     #[cfg(feature = "zstd")]
     fn unpacked(&self, go_on: impl Fn() -> std::io::Result<()>) -> Result<PlainCopy, Problem> {
         use super::name::unpacked;
-        use crate::file::{content_hash, short_hash, unpack};
+        use crate::file::{short_hash, unpack};
         use std::sync::atomic::{AtomicU32, Ordering};
 
         static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -98,8 +134,7 @@ impl Backup {
         if let Some(said) = said {
             let (size, hash) = content_hash(&copy.path, |_| go_on()).map_err(failed)?;
             if !said.tells_of(size, &hash) {
-                let detail = "its content is not what it was when it was taken".to_owned();
-                return Err(Problem::Corrupt { path: self.path.clone(), detail });
+                return Err(self.changed(CHANGED.to_owned()));
             }
         }
         Ok(copy)

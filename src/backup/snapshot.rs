@@ -1,5 +1,6 @@
 //! Making, replacing and removing a snapshot: whole or not there, whenever the process is killed.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,9 +12,9 @@ use super::place::Snapshots;
 use crate::error::Problem;
 use crate::event::{CancelToken, Emitter, Event};
 use crate::file::{
-    Connector, DatabasePath, Depth, Descriptor, Purpose, available_bytes, create_private_folder, examine,
-    give_same_access, give_same_access_to_folder, io_problem, publish, publish_folder, remove_any, replace_file,
-    settle_again, settle_folders, size_of, sqlite_problem, write_problem,
+    Connector, DatabasePath, Depth, Descriptor, Purpose, available_bytes, create_private_folder, denies_writing,
+    entries, examine, give_same_access, give_same_access_to_folder, io_problem, publish, publish_folder, remove_any,
+    replace_file, settle_again, settle_folders, size_of, sqlite_problem, write_problem,
 };
 
 /// How a snapshot is to be made.
@@ -26,6 +27,20 @@ pub(crate) struct Shot<'a> {
     pub(crate) cancel: &'a CancelToken,
     pub(crate) depth: Depth,
     pub(crate) wait: Duration,
+}
+
+/// Refuses to remove a tree with files that would stay: half of it would be left under no name of a snapshot.
+fn refuse_what_stays(path: &Path) -> Result<(), Problem> {
+    if !path.is_dir() {
+        return Ok(());
+    }
+    let inside = entries(path, |_| false).map_err(|(path, source)| io_problem(&path, "read", source))?;
+    let folders: BTreeSet<PathBuf> =
+        inside.iter().map(|entry| path.join(entry.path.parent().unwrap_or(Path::new("")))).collect();
+    match folders.into_iter().find_map(|folder| denies_writing(&folder).map(|why| (folder, why))) {
+        Some((path, why)) => Err(Problem::ReadOnly { path, why }),
+        None => Ok(()),
+    }
 }
 
 impl Snapshots {
@@ -60,6 +75,7 @@ impl Snapshots {
             let what = format!("`{}` is a link; remove it by hand", path.display());
             return Err(Problem::Unsupported { what });
         }
+        refuse_what_stays(&path)?;
         self.let_go(&path, name)?;
         Ok(path)
     }

@@ -24,7 +24,8 @@ use crate::error::Problem;
 use crate::event::CancelToken;
 use crate::file::{
     Connector, DatabasePath, Entry, Kind, allocate_exclusively, content_hash, create_folder, create_private_folder,
-    io_problem, is_same, kind_in, remove_any, remove_if_there, settle_folders, sync_file, sync_folder, write_problem,
+    io_problem, is_same, kind_in, refuses_writing, remove_any, remove_if_there, settle_folders, sync_file, sync_folder,
+    write_problem,
 };
 
 /// Where the files of a restore wait.
@@ -199,6 +200,24 @@ impl Staging {
 }
 
 impl Files {
+    /// A folder that files are to go into or to leave and that cannot be written, or a database that is to be; and why.
+    pub(crate) fn unwritable(&self, directory: &Directory, exact: bool) -> Option<(PathBuf, String)> {
+        let brought = self.bring.entries.iter();
+        let brought = brought.filter(|entry| entry.kind != Kind::Folder || self.new.contains(&entry.path));
+        let gone = self.extra.iter().filter(|entry| exact && entry.kind != Kind::Folder);
+        let mut places = BTreeSet::new();
+        for entry in brought.chain(gone) {
+            let live = directory.folder.join(&entry.path);
+            if self.bring.databases.contains(&entry.path) && live.is_file() {
+                places.insert(live.clone());
+            }
+            // What is not there yet is made in the nearest one that is.
+            let above = live.ancestors().skip(1).take_while(|path| path.starts_with(&directory.folder));
+            places.extend(above.map(Path::to_owned).find(|path| path.is_dir()));
+        }
+        places.into_iter().find_map(|path| refuses_writing(&path).map(|why| (path, why)))
+    }
+
     /// Whether anything is to change.
     pub(crate) fn any(&self, exact: bool) -> bool {
         let brings = |entry: &Entry| entry.kind != Kind::Folder || self.new.contains(&entry.path);

@@ -29,8 +29,7 @@ impl Backups {
     pub(super) fn remove_strays(&self) -> Result<(), Problem> {
         let failed = |source| io_problem(&self.folder, "tidy", source);
         let entries = match fs::read_dir(&self.folder) {
-            // The folder went with the database that a restore brought back.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()), // no copy was ever taken
             other => other.map_err(failed)?,
         };
         for entry in entries {

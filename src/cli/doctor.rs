@@ -124,6 +124,7 @@ fn state(state: &State) -> String {
         State::NewerThanApp { .. } => "is newer than these migrations".to_owned(),
         State::Diverged { .. } => "does not go with these migrations".to_owned(),
         State::OutOfOrder { .. } => "is past migrations that are pending".to_owned(),
+        State::Interrupted { restore: true, .. } => "is a copy whose files are not all in place".to_owned(),
         State::Interrupted { restorable: true, .. } => "is in the middle of a run that was cut off".to_owned(),
         State::Interrupted { .. } => "is in the middle of a run that cannot be undone".to_owned(),
         State::Corrupt { .. } => "is damaged".to_owned(),
@@ -150,6 +151,9 @@ fn what_to_do(action: &Action, state: &State) -> String {
         }
         Action::Open | Action::OpenReadOnly => "it can be read, and nothing is pending".to_owned(),
         Action::Migrate => "`lifeboat migrate`".to_owned(),
+        Action::Recover if matches!(state, State::Interrupted { restore: true, .. }) => {
+            "`lifeboat recover` finishes the restore".to_owned()
+        }
         Action::Recover => "`lifeboat recover` undoes it".to_owned(),
         Action::AcceptAsIs => "look at the file; `lifeboat recover --accept` takes it as it is".to_owned(),
         Action::RestoreBackup { backup } => format!("`lifeboat restore --backup {backup}` puts its backup back"),

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anstyle::Style;
-use lifeboat::{Created, Entry, Migration, Outcome, Report, Status, StepReport, StepState, brief};
+use lifeboat::{Created, Entry, Migration, Outcome, Problem, Report, Status, StepReport, StepState, brief};
 
 use super::answer::Failure;
 use super::screen::{ERROR, FAINT, GOOD, Screen, WARNING, harmless};
@@ -169,6 +169,10 @@ fn state(screen: &Screen, database: &Path, failure: &Failure) -> Option<String> 
             format!("{name} is as it was before a run that was cut off (that run was undone first)")
         }
         Outcome::Restored => format!("{name} is as it was (restored from its backup{kept})"),
+        Outcome::NeedsRecovery if matches!(error.problem(), Problem::RestoreUnfinished { .. }) => {
+            let before = error.backup().map(|path| format!("; what it was before: {}", screen.path(path)));
+            format!("{name} is the copy; its files are not all in place{}", before.unwrap_or_default())
+        }
         Outcome::NeedsRecovery => format!("{name} is between two schemas (its backup could not be put back{kept})"),
         _ => format!("{name} is migrated"),
     })

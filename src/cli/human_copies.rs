@@ -21,11 +21,11 @@ pub(super) fn snapshot(screen: &Screen, snapshot: &Snapshot) -> String {
 pub(super) fn snapshots(screen: &Screen, snapshots: &[Snapshot], message: &str) -> String {
     let mut text = format!("{}\n", screen.text(message));
     let rows: Vec<Row> = snapshots.iter().map(of_snapshot).collect();
-    table(screen, &mut text, &rows, false);
+    table(screen, &mut text, &rows, 0);
     text
 }
 
-/// What a bare `restore` can go back to, numbered: backups from the newest, then snapshots.
+/// What a bare `restore` can go back to: backups from the newest, with the numbers that `--backup` knows, then snapshots.
 pub(super) fn choices(screen: &Screen, backups: &[Backup], snapshots: &[Snapshot]) -> String {
     let mut text = if backups.is_empty() && snapshots.is_empty() {
         "there is neither a backup nor a snapshot\n".to_owned()
@@ -33,7 +33,7 @@ pub(super) fn choices(screen: &Screen, backups: &[Backup], snapshots: &[Snapshot
         "backups and snapshots:\n".to_owned()
     };
     let rows: Vec<Row> = backups.iter().map(of_backup).chain(snapshots.iter().map(of_snapshot)).collect();
-    table(screen, &mut text, &rows, true);
+    table(screen, &mut text, &rows, backups.len());
     text
 }
 
@@ -106,14 +106,18 @@ fn of_backup(backup: &Backup) -> Row {
     }
 }
 
-/// Rows that fit the screen, if the names let them.
-fn table(screen: &Screen, text: &mut String, rows: &[Row], numbered: bool) {
+/// Rows that fit the screen, if the names let them. The first few have a number.
+fn table(screen: &Screen, text: &mut String, rows: &[Row], numbered: usize) {
     let width = |cell: fn(&Row) -> &str| rows.iter().map(|row| cell(row).chars().count()).max().unwrap_or(0);
     let (names, ages) = (width(|row| &row.name).min(40), width(|row| &row.age));
     let (sizes, counts) = (width(|row| &row.size), width(|row| &row.rows));
-    let number_width = rows.len().to_string().len();
+    let number_width = numbered.to_string().len();
     for (index, row) in rows.iter().enumerate() {
-        let number = if numbered { format!("{:>number_width$}  ", index + 1) } else { String::new() };
+        let number = match numbered {
+            0 => String::new(),
+            _ if index < numbered => format!("{:>number_width$}  ", index + 1),
+            _ => " ".repeat(number_width + 2),
+        };
         let left = screen_width().saturating_sub(number.len() + names + ages + sizes + counts + 10).max(8);
         let schema = cut(&screen.text(&row.schema), left);
         let (name, more) = (screen.text(&row.name), screen.text(&row.rows));
@@ -174,7 +178,7 @@ mod tests {
         };
         let mut text = String::new();
         let screen = Screen::new(super::super::value::Color::Never, Path::new("/"), false, false);
-        table(&screen, &mut text, &[row], true);
+        table(&screen, &mut text, &[row], 1);
         let plain = text.replace("\u{1b}[2m", "").replace("\u{1b}[0m", "");
         assert!(plain.trim_end().chars().count() <= 80 && plain.contains('…'), "{plain}");
     }

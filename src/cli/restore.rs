@@ -1,7 +1,5 @@
 //! `lifeboat restore --name N | --backup FILE|latest|N`
 
-use std::path::PathBuf;
-
 use lifeboat::{Database, Problem, RestoreFrom, RestoreOptions, TableRows};
 
 use super::answer::{Answer, Failure};
@@ -89,21 +87,24 @@ fn said(session: &Session, from: &RestoreFrom) -> String {
 fn choose(session: &Session, database: &Database<'_>) -> Result<Option<RestoreFrom>, Failure> {
     let (mut backups, snapshots) = (database.backups()?, database.snapshots()?);
     backups.reverse();
-    let mut choices: Vec<RestoreFrom> =
-        backups.iter().map(|backup| RestoreFrom::File(PathBuf::from(&backup.path))).collect();
-    choices.extend(snapshots.iter().map(|snapshot| RestoreFrom::Snapshot(snapshot.name.clone())));
     let list = human_copies::choices(&session.screen, &backups, &snapshots);
-    if !can_ask(session) || choices.is_empty() {
+    if !can_ask(session) || (backups.is_empty() && snapshots.is_empty()) {
         let hint = "`--name NAME` names a snapshot, `--backup latest`, `--backup N` or `--backup FILE` a backup";
         let failure = Failure::usage("which copy is to be restored is not said", hint);
         return Err(failure.with_choices(list, json::choices(&backups, &snapshots)));
     }
     session.screen.tell(list.trim_end());
-    let answer = ask(session, "which one? [none] ").unwrap_or_default();
+    let answer = ask(session, "which one? a number, or the name of a snapshot [none] ").unwrap_or_default();
+    if snapshots.iter().any(|snapshot| snapshot.name == answer) {
+        return Ok(Some(RestoreFrom::Snapshot(answer)));
+    }
     let number = answer.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
-    match number.and_then(|number| choices.into_iter().nth(number)) {
-        Some(from) => Ok(Some(from)),
+    match number.and_then(|number| backups.get(number)) {
+        Some(backup) => Ok(Some(RestoreFrom::File(backup.path.clone()))),
         None if answer.is_empty() || answer == "none" => Ok(None),
-        None => Err(Failure::usage(&format!("`{answer}` is none of the numbers"), "a number of the list is one")),
+        None => {
+            let hint = "a number of the list is one, or a name in it";
+            Err(Failure::usage(&format!("`{answer}` is neither a number nor a name of the list"), hint))
+        }
     }
 }

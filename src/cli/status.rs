@@ -50,7 +50,10 @@ fn message(status: &Status) -> String {
     if status.is_up_to_date {
         parts.push("up to date".to_owned());
     }
-    if status.interrupted {
+    if status.restore_unfinished {
+        let what = "a restore was cut off before its files were in place: the next `migrate` finishes it";
+        parts.push(format!("{what}, or `lifeboat recover` now"));
+    } else if status.interrupted {
         parts.push("a run was cut off: the next `migrate` undoes it, or `lifeboat recover` now".to_owned());
     }
     parts.join(", ")

@@ -169,8 +169,8 @@ problems! {
     NeedsRecovery = "needs-recovery" ("a run on `{}` was cut off, and its backup `{backup}` cannot be put back: {why}", .path.display()) { path: PathBuf, backup: String, why: String, }
     /// A backup is compressed, and this build lacks the feature `zstd`.
     Compressed = "compressed" ("`{}` is compressed, which this build of lifeboat cannot read", .path.display()) { path: PathBuf, }
-    /// A restore was cut off after its database was in place, and its files cannot be brought.
-    RestoreUnfinished = "restore-unfinished" ("a restore of `{}` was cut off, and its files cannot be brought: {why}", .path.display()) { path: PathBuf, why: String, }
+    /// The database of a restore is in place, and its files cannot be brought.
+    RestoreUnfinished = "restore-unfinished" ("the files of a restore of `{}` cannot be brought: {why}", .path.display()) { path: PathBuf, why: String, }
     /// A run was cut off, and its state is nothing to keep.
     Interrupted = "interrupted" ("a run on `{}` was cut off", .path.display()) { path: PathBuf, }
     /// There is no such snapshot or backup. `known` are those that there are, the nearest first.
@@ -182,7 +182,7 @@ problems! {
     /// The snapshot is kept for what it is, unless that is allowed by name.
     ReservedName = "reserved-name" ("the snapshot `{name}` is what a fresh start begins with, and is neither replaced nor deleted") { name: String, }
     /// The copy is of another app's database.
-    ForeignCopy = "foreign-copy" ("`{}` is of another app: its `application_id` is {theirs}, that of `{}` is {ours}", .path.display(), .database.display()) { path: PathBuf, database: PathBuf, theirs: i64, ours: i64, }
+    ForeignCopy = "foreign-copy" ("`{}` is of another app than `{}`: {why}", .path.display(), .database.display()) { path: PathBuf, database: PathBuf, why: String, }
     /// What was asked for contradicts itself.
     Unsupported = "unsupported" ("{what}") { what: String, }
     /// The configuration cannot be used.
@@ -259,6 +259,8 @@ struct Facts {
     backup: Option<PathBuf>,
     recovered: bool,
     results: Vec<StepReport>,
+    /// A better hint than that of the problem, from where more is known.
+    hint: Option<String>,
 }
 
 /// The result of every fallible call of the library.
@@ -266,7 +268,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     pub(crate) fn new(problem: Problem, outcome: Outcome) -> Self {
-        Error(Box::new(Facts { problem, outcome, backup: None, recovered: false, results: Vec::new() }))
+        Error(Box::new(Facts { problem, outcome, backup: None, recovered: false, results: Vec::new(), hint: None }))
     }
 
     pub(crate) fn with_backup(mut self, backup: Option<PathBuf>) -> Self {
@@ -276,6 +278,11 @@ impl Error {
 
     pub(crate) fn with_results(mut self, results: Vec<StepReport>) -> Self {
         self.0.results = results;
+        self
+    }
+
+    pub(crate) fn with_hint(mut self, hint: Option<String>) -> Self {
+        self.0.hint = hint;
         self
     }
 
@@ -342,6 +349,10 @@ impl Error {
             Outcome::Untouched | Outcome::UpToDate => "the file is as it was (nothing was changed)".to_owned(),
             Outcome::RolledBack => format!("the file is as it was ({})", kept("rolled back")),
             Outcome::Restored => format!("the file is as it was ({})", kept("restored from its backup")),
+            Outcome::NeedsRecovery if matches!(self.0.problem, Problem::RestoreUnfinished { .. }) => {
+                let copy = self.0.backup.as_ref().map(|path| format!("; what it was before: `{}`", path.display()));
+                format!("the file is the copy; its files are not all in place{}", copy.unwrap_or_default())
+            }
             Outcome::NeedsRecovery => {
                 format!("the file may be between two schemas ({})", kept("it could not be brought back"))
             }
@@ -363,7 +374,7 @@ impl Error {
     /// What to do next, where there is something to say.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
-        hint(&self.0.problem)
+        self.0.hint.clone().or_else(|| hint(&self.0.problem))
     }
 }
 

@@ -102,7 +102,9 @@ pub(super) fn hint(problem: &Problem) -> Option<String> {
             "build lifeboat with the feature `zstd`, or decompress the file by hand: `zstd -d FILE`".to_owned()
         }
         Problem::RestoreUnfinished { .. } => {
-            "restore once more; or `lifeboat recover --accept` takes the files as they are".to_owned()
+            "mend what is in the way, then `lifeboat recover`; or `lifeboat recover --accept` takes the files as they \
+             are, and another restore can follow"
+                .to_owned()
         }
         Problem::Interrupted { .. } => {
             "the next launch undoes it, or `lifeboat recover` now; after that, take the snapshot".to_owned()

@@ -38,7 +38,7 @@ pub(crate) use lock::{LaunchLock, look_at_launch_lock, write_lock_is_taken};
 #[cfg(feature = "zstd")]
 pub(crate) use packed::{pack_in_place, starts_as_database, unpack};
 pub(crate) use raw::{Descriptor, Raw, copy_raw, is_at_rest};
-pub(crate) use settle::{aside_stale_sidecars, has_sidecars, may_be_written, refuses_writing};
+pub(crate) use settle::{aside_stale_sidecars, denies_writing, has_sidecars, may_be_written, refuses_writing};
 #[cfg(feature = "cli")]
 pub(crate) use tree::settle_tree;
 pub(crate) use tree::{publish_folder, remove_any, remove_tree, settle_folders};

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::snapshot::{Around, refuse_itself};
-use crate::backup::{Backup, PlainCopy, Wanted, kept_files, new_names};
-use crate::error::Problem;
+use crate::backup::{Backup, Backups, PlainCopy, Wanted, kept_files, new_names};
+use crate::error::{Error, Problem};
 use crate::event::CancelToken;
 
 /// What [`Database::restore`](crate::Database::restore) goes back to.
@@ -40,17 +40,16 @@ pub(crate) fn choose(around: &Around, from: &RestoreFrom, cancel: Option<&Cancel
     match from {
         RestoreFrom::Snapshot(name) => {
             let path = around.snapshots.find(name)?;
+            let database = around.snapshots.database_in(&path);
+            // It has no metadata; an empty file is no copy of anything.
+            if std::fs::metadata(&database).is_ok_and(|metadata| metadata.len() == 0) {
+                return Err(Problem::Corrupt { path: database, detail: "it is empty".to_owned() });
+            }
             let files = around.directory.as_ref().map(|directory| {
                 let contents = directory.contents_of(&path)?;
                 Ok::<_, Problem>(Wanted { root: path.clone(), contents, lacks: None })
             });
-            Ok(Chosen {
-                database: around.snapshots.database_in(&path),
-                files: files.transpose()?,
-                path,
-                is_ours: true,
-                _plain: None,
-            })
+            Ok(Chosen { database, files: files.transpose()?, path, is_ours: true, _plain: None })
         }
         RestoreFrom::Latest => nth(around, 1, "latest", cancel),
         RestoreFrom::Nth(number) => nth(around, *number, &number.to_string(), cancel),
@@ -87,10 +86,8 @@ fn of_backup(around: &Around, backup: &Backup, cancel: Option<&CancelToken>) -> 
         Ok::<_, Problem>(Wanted { root, contents, lacks: Some(new_names(&beside)) })
     });
     let files = files.transpose()?;
-    let go_on = |cancel: &CancelToken| {
-        if cancel.is_cancelled() { Err(std::io::ErrorKind::Interrupted.into()) } else { Ok(()) }
-    };
-    let plain = cancel.map(|cancel| backup.plain(|| go_on(cancel))).transpose()?;
+    backup.refuse_other_size()?;
+    let plain = cancel.map(|cancel| backup.as_taken(cancel)).transpose()?;
     let database = plain.as_ref().map_or_else(|| backup.path.clone(), |plain| plain.path().to_owned());
     Ok(Chosen { database, files, path: backup.path.clone(), is_ours: true, _plain: plain })
 }
@@ -99,4 +96,19 @@ fn of_backup(around: &Around, backup: &Backup, cancel: Option<&CancelToken>) -> 
 fn unknown(around: &Around, name: &str) -> Problem {
     let known = around.backups.list().unwrap_or_default().iter().rev().map(Backup::name).collect();
     Problem::NoSuchCopy { what: "backup", name: name.to_owned(), known }
+}
+
+/// To an error that says a copy is damaged: which other one may not be.
+pub(crate) fn naming_another(error: Error, backups: &Backups, database: &Path) -> Error {
+    let Problem::Corrupt { path, .. } = error.problem() else { return error };
+    if path == database {
+        return error;
+    }
+    let hint = backups.newest_of_its_size(path).map(|other| {
+        format!(
+            "the newest backup that has its size is `{}`; `lifeboat backup verify` reads them all, and says which are whole",
+            other.name()
+        )
+    });
+    error.with_hint(hint)
 }

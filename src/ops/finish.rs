@@ -47,7 +47,8 @@ fn finish(
             return Err(stuck("they are not where they waited"));
         }
         let directory = Directory::of(database, &backups);
-        files = staging.bring(&directory, &backups.folder.join(&open.backup), settings.wait)?;
+        let brought = staging.bring(&directory, &backups.folder.join(&open.backup), settings.wait);
+        files = brought.map_err(|problem| stuck(&described(&problem)))?;
     }
     if open.journal_mode == "wal" {
         // Whoever is in the way has a database that works; the app's hook may set the mode too.

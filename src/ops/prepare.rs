@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use rusqlite::Connection;
+
 use super::copies::Chosen;
 use super::launch::Launch;
-use super::snapshot::{Around, Looked, application_id_of, look_into};
+use super::snapshot::{Around, Looked, application_id_of, look_into, tables_of};
 use crate::backup::{Files, Progress, Staging, copy_moment};
 use crate::engine::{Check, Settings, open_restore};
 use crate::error::Problem;
@@ -33,13 +35,18 @@ pub(crate) fn prepare(
     exact: bool,
 ) -> Result<Prepared, Problem> {
     let settings = launch.settings;
+    let source =
+        std::fs::metadata(&chosen.database).map_err(|source| io_problem(&chosen.database, "look at", source))?;
+    // Also before the staging folder: on a full disk it could not be made, and nobody would be told how much is missing.
+    refuse_want_of_room(around, source.len(), 0)?;
     staging.begin(id)?;
     let files = match (&around.directory, &chosen.files) {
         (Some(directory), Some(wanted)) => staging.plan(directory, wanted, settings.wait, &settings.cancel)?,
         _ => Files::default(),
     };
-    let source =
-        std::fs::metadata(&chosen.database).map_err(|source| io_problem(&chosen.database, "look at", source))?;
+    if let Some((path, why)) = around.directory.as_ref().and_then(|live| files.unwritable(live, exact)) {
+        return Err(Problem::ReadOnly { path, why });
+    }
     refuse_want_of_room(around, source.len(), files.bring.bytes())?;
     let bytes = source.len();
     let total = bytes + files.bring.bytes();
@@ -50,7 +57,7 @@ pub(crate) fn prepare(
     copy_moment(connector, &chosen.database, &copy, descriptor, settings.wait, cancel, |done, _| progress.at(done))?;
     // Where there is no database, it becomes one.
     give_same_access(&source, &copy).map_err(|source| io_problem(&copy, "set the mode of", source))?;
-    let looked = check(launch, around, &copy, &chosen.database)?;
+    let looked = check(launch, around, &copy, chosen)?;
     if let Some(wanted) = &chosen.files {
         progress.begin(bytes);
         staging.stage(wanted, &files, exact, settings.wait, &settings.cancel, &mut progress)?;
@@ -61,8 +68,9 @@ pub(crate) fn prepare(
 }
 
 /// Refuses a copy that is damaged, of another app, or newer than this one. `copy` is looked at, `said` is named.
-fn check(launch: &Launch<'_>, around: &Around, copy: &Path, said: &Path) -> Result<Looked, Problem> {
+fn check(launch: &Launch<'_>, around: &Around, copy: &Path, chosen: &Chosen) -> Result<Looked, Problem> {
     let settings = launch.settings;
+    let said = chosen.database.as_path();
     settings.emitter.emit(Event::CheckStarted { name: "the copy".to_owned() });
     let connection = settings.connector.open(copy, Purpose::Read, settings.wait).map_err(|problem| match problem {
         Problem::Corrupt { detail, .. } => Problem::Corrupt { path: said.to_owned(), detail },
@@ -95,8 +103,27 @@ fn check(launch: &Launch<'_>, around: &Around, copy: &Path, said: &Path) -> Resu
     };
     match looked.refusal {
         Some(refusal @ (Problem::Newer { .. } | Problem::ForeignCopy { .. })) => Err(refusal),
+        _ if !chosen.is_ours => refuse_stranger(launch, around, &connection, said).map(|()| looked),
         _ => Ok(looked),
     }
+}
+
+/// Refuses a file from anywhere that has no table of the database, which has some: a path that was mistyped, say. Of one
+/// that is damaged or not there nobody can tell.
+fn refuse_stranger(launch: &Launch<'_>, around: &Around, copy: &Connection, said: &Path) -> Result<(), Problem> {
+    let (settings, database) = (launch.settings, &around.database);
+    if database.metadata().is_none() || database.is_log_alone() {
+        return Ok(());
+    }
+    let live = settings.connector.open(database.real(), Purpose::Read, settings.wait).ok();
+    let live = live.and_then(|live| tables_of(&live, &settings.history_table).ok()).unwrap_or_default();
+    let Ok(theirs) = tables_of(copy, &settings.history_table) else { return Ok(()) };
+    let is_there = |table: &String| theirs.iter().any(|other| other.eq_ignore_ascii_case(table));
+    if live.is_empty() || live.iter().any(is_there) {
+        return Ok(());
+    }
+    let why = "it has none of its tables".to_owned();
+    Err(Problem::ForeignCopy { path: said.to_owned(), database: launch.path.to_owned(), why })
 }
 
 /// What migrating would do, or why it could not.

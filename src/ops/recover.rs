@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use super::finish::resume_restore;
 use super::launch::{Launch, refuse_unwritable};
 use super::outcome::finished;
-use crate::backup::{Backups, Copying, Hashing, INTERRUPTED, Original, Staging, put_back};
+use crate::backup::{Backups, Copying, Directory, Hashing, INTERRUPTED, Original, Staging, put_back};
 use crate::engine::{CLOSE_ALL, Session, Settings, begin_immediate, commit};
 use crate::error::{Error, Problem, Result, described};
 use crate::event::Event;
 use crate::file::{DatabasePath, Depth, Purpose, sqlite_problem};
-use crate::migration::OpenRun;
+use crate::migration::{OpenRun, Record};
 use crate::report::{Outcome, Report};
 
 /// Undoes the open run. The session has no transaction; the launch lock is held.
@@ -124,7 +124,7 @@ pub(crate) fn recover(launch: &Launch<'_>, way: Way) -> Result<Report> {
     let mut session = Session::open(launch.settings, database.real())?;
     let (record, _) = launch.plan(&session.connection, database.real())?;
     if way == Way::Accept && (record.open_run.is_some() || record.open_restore.is_some()) {
-        let report = accept(launch, &database, &session)?;
+        let report = accept(launch, &database, &session, &record)?;
         if let Err(problem) = Staging::of(&database).discard() {
             launch.settings.emitter.warn(described(&problem));
         }
@@ -145,16 +145,28 @@ pub(crate) fn recover(launch: &Launch<'_>, way: Way) -> Result<Report> {
 }
 
 /// Closes the open run. The state that is accepted is kept as a backup first.
-fn accept(launch: &Launch<'_>, database: &DatabasePath, session: &Session) -> Result<Report> {
+fn accept(launch: &Launch<'_>, database: &DatabasePath, session: &Session, record: &Record) -> Result<Report> {
     let settings = launch.settings;
     let path = database.real();
     let stuck = |problem: Problem| Error::new(problem, Outcome::NeedsRecovery);
     let backups = Backups::of(database, settings.backups.as_deref());
     let kept = keep_what_is_there(settings, database, &backups, session, "").map_err(stuck)?;
+    let left_out = match &record.open_restore {
+        Some(open) if open.files => Staging::of(database).waiting(&Directory::of(database, &backups)),
+        _ => 0,
+    };
     begin_immediate(&session.connection, settings, path).map_err(stuck)?;
     session.connection.execute_batch(CLOSE_ALL).map_err(|error| stuck(sqlite_problem(path, "write", &error)))?;
     commit(&session.connection, settings, path).map_err(stuck)?;
-    let message = "the file is taken as it is; the interrupted run is closed".to_owned();
+    let message = match (&record.open_run, left_out) {
+        (Some(_), 0) => "the file is taken as it is; the interrupted run is closed".to_owned(),
+        (None, 0) => "the file is taken as it is; the interrupted restore is closed".to_owned(),
+        (_, 1) => "the file is taken as it is; the restore is closed, and 1 file that it had yet to see to is left out"
+            .to_owned(),
+        (_, more) => format!(
+            "the file is taken as it is; the restore is closed, and {more} files that it had yet to see to are left out"
+        ),
+    };
     let report = Report { message: message.clone(), ..finished(Outcome::Untouched, Vec::new(), kept) };
     settings.emitter.emit(Event::Finished { outcome: report.outcome, message, failed: false });
     Ok(report)

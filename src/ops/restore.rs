@@ -14,9 +14,9 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::copies::{Chosen, RestoreFrom, choose};
+use super::copies::{Chosen, RestoreFrom, choose, naming_another};
 use super::finish::finish_restore;
-use super::launch::{Launch, refuse_unwritable, run_id};
+use super::launch::{Launch, refuse_unwritable, run_id, telling_the_wait};
 use super::place::{Aside, create_from, put_aside};
 use super::prepare::{Prepared, prepare};
 use super::snapshot::Around;
@@ -94,7 +94,10 @@ struct Put {
 }
 
 pub(crate) fn restore(launch: &Launch<'_>, from: &RestoreFrom, options: RestoreOptions) -> Result<RestoreReport> {
-    let result = under_lock(launch, from, options);
+    let result = under_lock(launch, from, options).map_err(|error| match Around::of_damaged(launch) {
+        Ok(around) => naming_another(error, &around.backups, around.database.real()),
+        Err(_) => error,
+    });
     match &result {
         Ok(report) => {
             let message = report.message.clone();
@@ -114,13 +117,15 @@ fn under_lock(launch: &Launch<'_>, from: &RestoreFrom, options: RestoreOptions) 
     refuse_unwritable(&around.database)?;
     let _lock = launch.lock(&around.database)?;
     let around = Around::of_damaged(launch)?;
-    let mut live = look(launch, &around.database)?;
+    let mut live = telling_the_wait(|| look(launch, &around.database))?;
     if let Live::Database(found) = &mut live
         && let Some(open) = found.1.open_restore.take()
     {
+        let waits =
+            around.backups.names.read(open.backup.as_ref()).is_some() && Staging::of(&around.database).is_of(&open.id);
         match finish_restore(launch, &around.database, &mut found.0, &open) {
-            // What cannot be finished is replaced.
-            Err(error) if matches!(error.problem(), Problem::RestoreUnfinished { .. }) => {
+            // What can never be finished is replaced; files that wait are not thrown away for something in their way.
+            Err(error) if !waits && matches!(error.problem(), Problem::RestoreUnfinished { .. }) => {
                 launch.settings.emitter.warn(described(&error));
             }
             other => drop(other?),
@@ -340,9 +345,12 @@ impl Restore<'_> {
     }
 
     fn finish(&self) -> Result<()> {
-        let unfinished = |problem: Problem| Error::new(problem, Outcome::NeedsRecovery);
         let settings = self.launch.settings;
         let path = self.around.database.real();
+        let unfinished = |problem: Problem| {
+            let problem = Problem::RestoreUnfinished { path: path.to_owned(), why: described(&problem) };
+            Error::new(problem, Outcome::NeedsRecovery)
+        };
         let database = DatabasePath::resolve(path).map_err(unfinished)?;
         let mut session = Session::open(settings, path).map_err(unfinished)?;
         session.watch.turn_deaf();

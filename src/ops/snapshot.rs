@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use serde::Serialize;
 
 use super::finish::finish_restore;
-use super::launch::Launch;
+use super::launch::{Launch, telling_the_wait};
 use super::near::not_found;
 use crate::backup::{Backups, Directory, Shot, Snapshots, check_name, is_example};
 use crate::engine::{Session, copy_depth};
@@ -105,6 +105,11 @@ pub(crate) fn snapshot(launch: &Launch<'_>, name: &str, options: SnapshotOptions
     if around.database.metadata().is_none() {
         return Err(not_found(launch.path).into());
     }
+    let place = around.snapshots.path(name);
+    if std::fs::symlink_metadata(&place).is_ok() && !around.snapshots.is_one(&place) {
+        let what = format!("`{}` is there already, and is not a snapshot; choose another name", place.display());
+        return Err(Problem::Unsupported { what }.into());
+    }
     let taken = std::fs::symlink_metadata(around.snapshots.path(name)).is_ok() || around.snapshots.find(name).is_ok();
     if taken && is_example(name) && !options.allow_example {
         return Err(Problem::ReservedName { name: name.to_owned() }.into());
@@ -115,14 +120,16 @@ pub(crate) fn snapshot(launch: &Launch<'_>, name: &str, options: SnapshotOptions
     // No run and no restore between the database and its files.
     let _lock = launch.lock(&around.database)?;
     let path = around.database.real();
-    let connection = settings.connector.open(path, Purpose::Read, settings.wait)?;
-    let record = match read_record(&connection, path, &settings.history_table) {
-        // What cannot be understood can be copied.
-        Err(Problem::BadHistory { .. }) => Record::default(),
-        other => other?,
-    };
-    let bytes = crate::file::size_of(&connection).map_err(|error| sqlite_problem(path, "read", &error))?;
-    drop(connection);
+    let (record, bytes) = telling_the_wait(|| {
+        let connection = settings.connector.open(path, Purpose::Read, settings.wait)?;
+        let record = match read_record(&connection, path, &settings.history_table) {
+            // What cannot be understood can be copied.
+            Err(Problem::BadHistory { .. }) => Record::default(),
+            other => other?,
+        };
+        let bytes = crate::file::size_of(&connection).map_err(|error| sqlite_problem(path, "read", &error))?;
+        Ok((record, bytes))
+    })?;
     if record.open_run.is_some() {
         return Err(Problem::Interrupted { path: path.to_owned() }.into());
     }
@@ -211,8 +218,7 @@ pub(crate) fn look_into(
     let foreign = ours.filter(|ours| *ours != 0 && theirs != 0 && *ours != theirs).map(|ours| Problem::ForeignCopy {
         path: copy.to_owned(),
         database: launch.path.to_owned(),
-        theirs,
-        ours,
+        why: format!("its `application_id` is {theirs}, and not {ours}"),
     });
     // An app that says nothing of its migrations cannot be too old for any.
     let refusal = foreign.or_else(|| plan.refusal(copy).filter(|_| !launch.migrations.is_empty()));
@@ -232,18 +238,24 @@ fn application_id(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("PRAGMA application_id", [], |row| row.get(0))
 }
 
-/// Rows in the app's own tables.
-fn count_rows(connection: &Connection, history: &str) -> rusqlite::Result<u64> {
+/// The app's own tables.
+pub(crate) fn tables_of(connection: &Connection, history: &str) -> rusqlite::Result<Vec<String>> {
     let mut statement =
         connection.prepare("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table'")?;
-    let tables = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut tables = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
     let ours = |name: &String| {
         name.to_ascii_lowercase().starts_with("sqlite_")
             || name.eq_ignore_ascii_case(history)
             || name.eq_ignore_ascii_case(LEDGER_TABLE)
     };
+    tables.retain(|name| !ours(name));
+    Ok(tables)
+}
+
+/// Rows in them.
+fn count_rows(connection: &Connection, history: &str) -> rusqlite::Result<u64> {
     let mut rows = 0;
-    for table in tables.iter().filter(|name| !ours(name)) {
+    for table in tables_of(connection, history)? {
         let sql = format!("SELECT count(*) FROM \"{}\"", table.replace('"', "\"\""));
         rows += connection.query_row(&sql, [], |row| row.get::<_, i64>(0)).map(|count| count.unsigned_abs())?;
     }

@@ -30,6 +30,9 @@ pub struct Status {
     pub not_embedded_migrations: Vec<String>,
     /// Whether a run was cut off between its transactions, or a restore before its files were in place.
     pub interrupted: bool,
+    /// Whether what was cut off is a restore: it is finished, and not undone.
+    #[serde(skip)]
+    pub restore_unfinished: bool,
     /// The newest applied migration.
     pub last_migration: Option<String>,
     /// Nothing is pending, and nothing is wrong.
@@ -56,6 +59,7 @@ pub(crate) fn status(launch: &Launch<'_>) -> Result<Status> {
         newer_migrations: ids(&plan.newer),
         out_of_order_migrations: plan.out_of_order.clone(),
         interrupted: record.open_run.is_some() || record.open_restore.is_some(),
+        restore_unfinished: record.open_run.is_none() && record.open_restore.is_some(),
         last_migration: plan.applied.last().map(|entry| entry.id.clone()),
         is_up_to_date: plan.is_up_to_date()
             && record.open_run.is_none()

@@ -112,7 +112,7 @@ fn bare_restore_lists_what_there_is_and_changes_nothing() {
     let lines: Vec<&str> = ran.stderr.lines().collect();
     assert_eq!(lines[0], "backups and snapshots:");
     assert!(lines[1].starts_with("  1  app-") && lines[1].contains("restore"), "{}", ran.stderr);
-    assert!(lines[2].starts_with("  2  before"), "{}", ran.stderr);
+    assert!(lines[2].starts_with("     before"), "{}", ran.stderr);
     assert!(ran.stderr.lines().take(3).all(|line| line.chars().count() <= 80), "{}", ran.stderr);
     // Even with a yes: what to is not said.
     let document = lifeboat(project.path(), &["restore", "--json", "-y"]).ends_with(2).json();
@@ -163,7 +163,7 @@ fn on_a_terminal_a_person_is_asked() {
     assert!(code == Some(0) && said.contains("[y/N]") && said.contains("nothing was changed"), "{said}");
     assert!(project.path().join(".data.before").exists());
     fs::write(project.path().join(".data/attachments/a.txt"), "changed").unwrap();
-    let (code, said) = in_terminal("restore", "1\ny\n");
+    let (code, said) = in_terminal("restore", "before\ny\n");
     assert!(code == Some(0) && said.contains("which one?") && said.contains("restored from `.data.before`"), "{said}");
     assert_eq!(fs::read(project.path().join(".data/attachments/a.txt")).unwrap(), b"a");
     let (code, said) = in_terminal("restore", "\n");
@@ -211,4 +211,211 @@ fn a_restore_of_a_data_directory_that_is_gone_has_nothing_to_warn_of() {
     fs::remove_dir_all(project.path().join(".data")).unwrap();
     let ran = lifeboat(project.path(), &["restore", "--name", "s", "--yes", "-q"]).ends_with(0);
     assert_eq!(ran.stderr, "");
+}
+
+#[test]
+fn a_backup_that_is_not_what_was_taken_is_put_back_by_no_command_and_another_one_is_named() {
+    let project = project();
+    let db = project.path().join(".data/app.db");
+    let sql = |sql: &str| rusqlite::Connection::open(&db).unwrap().execute_batch(sql).unwrap();
+    sql("INSERT INTO pet (id, name) VALUES (1, 'Ann')");
+    let first = lifeboat(project.path(), &["backup", "create", "--json"]).ends_with(0).json();
+    sql("INSERT INTO pet (id, name) VALUES (2, 'Unmistakable')");
+    lifeboat(project.path(), &["backup", "create"]).ends_with(0);
+    let newest = || {
+        let document = lifeboat(project.path(), &["backup", "list", "--json"]).ends_with(0).json();
+        std::path::PathBuf::from(document["backups"][0]["path"].as_str().unwrap())
+    };
+    let copy = project.path().join(newest());
+    let whole = fs::read(&copy).unwrap();
+    let mut flipped = whole.clone();
+    let at = whole.windows(12).position(|window| window == b"Unmistakable").unwrap();
+    flipped[at] = b'u';
+    let other = first["backup"]["name"].as_str().unwrap_or_else(|| panic!("{first}")).to_owned();
+    for changed in [&[][..], &whole[..whole.len() / 2], &flipped] {
+        fs::write(&copy, changed).unwrap();
+        let before = tree(&project.path().join(".data"));
+        let path = copy.to_string_lossy().into_owned();
+        for arguments in [
+            &["restore", "--backup", "latest", "--yes"][..],
+            &["restore", "--backup", &path, "--yes"],
+            &["restore", "--backup", "latest", "--table", "pet", "--yes"],
+            &["restore", "--backup", &path, "--table", "pet", "--yes"],
+        ] {
+            let document = lifeboat(project.path(), &[arguments, &["--json"]].concat()).ends_with(1).json();
+            let error = &document["error"];
+            assert_eq!((&error["kind"], &error["outcome"]), (&"corrupt".into(), &"untouched".into()), "{arguments:?}");
+            assert!(error["hint"].as_str().unwrap().contains(&other), "{error}");
+            let mut after = tree(&project.path().join(".data"));
+            after.retain(|path, _| before.contains_key(path) && !path.ends_with("runs.jsonl"));
+            after.remove(&project.path().join(".data/app.db-lifeboat"));
+            assert!(after.iter().all(|(path, bytes)| before[path] == *bytes), "{arguments:?}");
+        }
+    }
+    fs::write(&copy, &whole).unwrap();
+    lifeboat(project.path(), &["restore", "--backup", "latest", "--table", "pet", "--yes"]).ends_with(0);
+    lifeboat(project.path(), &["restore", "--backup", "latest", "--yes"]).ends_with(0);
+}
+
+#[test]
+fn a_restore_whose_files_cannot_be_brought_is_told_by_every_command_and_finished_when_that_is_mended() {
+    let project = project();
+    let (data, file) = (project.path().join(".data"), project.path().join(".data/attachments/a.txt"));
+    let old = crate::support::picture(&data.join("app.db"));
+    rusqlite::Connection::open(data.join("app.db")).unwrap().execute_batch("DROP TABLE pet").unwrap();
+    fs::write(&file, "changed").unwrap();
+    // Where what the files replace is to be kept, there is something else by then.
+    let block = |event: &lifeboat::Event| {
+        if let lifeboat::Event::BackupFinished { path, .. } = event {
+            fs::write(format!("{}.files", path.display()), "in the way").unwrap();
+        }
+    };
+    let migrator = project.migrator().data_dir(&data).on_event(block);
+    let error = migrator
+        .at(data.join("app.db"))
+        .restore(&lifeboat::RestoreFrom::Snapshot("before".to_owned()), lifeboat::RestoreOptions::default())
+        .unwrap_err();
+    assert_eq!(error.kind(), lifeboat::ErrorKind::RestoreUnfinished, "{error:?}");
+    assert!(error.state().starts_with("the file is the copy; its files are not all in place"), "{error:?}");
+    assert!(error.hint().unwrap().contains("`lifeboat recover`"), "{error:?}");
+    assert_eq!(crate::support::picture(&data.join("app.db")).contains("pet"), old.contains("pet"));
+
+    let ran = lifeboat(project.path(), &["status"]).ends_with(0);
+    assert!(ran.stdout.contains("a restore was cut off") && ran.stdout.contains("finishes it"), "{}", ran.stdout);
+    let ran = lifeboat(project.path(), &["doctor"]);
+    assert!(ran.stdout.contains("is a copy whose files are not all in place"), "{}", ran.stdout);
+    let document = lifeboat(project.path(), &["doctor", "--json"]).json();
+    assert_eq!((&document["state"]["is"], &document["state"]["restorable"]), (&"interrupted".into(), &true.into()));
+    // Nor does another restore throw away what waits.
+    for arguments in [&["recover"][..], &["migrate"], &["restore", "--name", "before", "--yes"]] {
+        let ran = lifeboat(project.path(), arguments).ends_with(5);
+        assert!(ran.stderr.contains("state: `.data/app.db` is the copy; its files are not all in place"), "{ran:?}");
+        assert!(ran.stderr.contains("then `lifeboat recover`"), "{ran:?}");
+    }
+    let accepted = Project::new();
+    super::copy_tree(project.path(), accepted.path());
+    let ran = lifeboat(accepted.path(), &["recover", "--accept"]).ends_with(0);
+    assert!(ran.stdout.contains("1 file that it had yet to see to is left out"), "{}", ran.stdout);
+    assert_eq!(fs::read(accepted.path().join(".data/attachments/a.txt")).unwrap(), b"changed");
+
+    let mut kept = fs::read_dir(data.join("backups")).unwrap().flatten().map(|entry| entry.path());
+    let obstacle = kept.find(|path| path.extension().is_some_and(|end| end == "files")).unwrap();
+    fs::remove_file(obstacle).unwrap();
+    lifeboat(project.path(), &["recover"]).ends_with(0);
+    assert_eq!(fs::read(&file).unwrap(), b"a");
+    assert_eq!(crate::support::picture(&data.join("app.db")), old);
+    let document = lifeboat(project.path(), &["doctor", "--json"]).ends_with(0).json();
+    assert_eq!(document["state"]["is"], "ready");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_cannot_be_written_is_named_before_a_restore_changes_the_database() {
+    use std::os::unix::fs::PermissionsExt;
+    let project = project();
+    let data = project.path().join(".data");
+    let mode = |mode| fs::set_permissions(data.join("attachments"), fs::Permissions::from_mode(mode)).unwrap();
+    for change in [true, false] {
+        rusqlite::Connection::open(data.join("app.db")).unwrap().execute_batch("DROP TABLE pet").unwrap();
+        let file = data.join("attachments").join(if change { "a.txt" } else { "more.txt" });
+        fs::write(file, "changed").unwrap();
+        mode(0o555);
+        let before = crate::support::picture(&data.join("app.db"));
+        let document =
+            lifeboat(project.path(), &["restore", "--name", "before", "--exact", "-y", "--json"]).ends_with(1);
+        let error = &document.json()["error"];
+        assert_eq!((&error["kind"], &error["outcome"]), (&"read-only".into(), &"untouched".into()), "{error}");
+        assert!(error["message"].as_str().unwrap().contains(".data/attachments"), "{error}");
+        assert_eq!(crate::support::picture(&data.join("app.db")), before);
+        mode(0o755);
+        lifeboat(project.path(), &["restore", "--name", "before", "--exact", "-y"]).ends_with(0);
+    }
+}
+
+#[test]
+fn a_file_with_other_tables_is_no_copy_of_the_database_and_nothing_but_a_snapshot_is_replaced() {
+    let project = project();
+    let stranger = project.path().join("z.db");
+    rusqlite::Connection::open(&stranger).unwrap().execute_batch("CREATE TABLE theirs (id)").unwrap();
+    let before = crate::support::picture(&project.path().join(".data/app.db"));
+    let document = lifeboat(project.path(), &["restore", "--backup", "z.db", "-y", "--json"]).ends_with(1).json();
+    let error = &document["error"];
+    assert_eq!((&error["kind"], &error["outcome"]), (&"foreign-copy".into(), &"untouched".into()), "{error}");
+    assert_eq!(crate::support::picture(&project.path().join(".data/app.db")), before);
+    // One table in common is enough: it may have had that one alone.
+    rusqlite::Connection::open(&stranger).unwrap().execute_batch("CREATE TABLE PERSON (id)").unwrap();
+    lifeboat(project.path(), &["restore", "--backup", "z.db", "-y"]).ends_with(0);
+
+    fs::create_dir(project.path().join(".data.theirs")).unwrap();
+    fs::write(project.path().join(".data.theirs/letter.txt"), "private").unwrap();
+    fs::create_dir(project.path().join(".data.empty")).unwrap();
+    fs::write(project.path().join(".data.file"), "text").unwrap();
+    for name in ["theirs", "empty", "file"] {
+        for arguments in [&["snapshot", "create", name][..], &["snapshot", "create", name, "--replace"]] {
+            let ran = lifeboat(project.path(), arguments).ends_with(1);
+            assert!(ran.stderr.contains("is not a snapshot") && !ran.stderr.contains("--replace"), "{}", ran.stderr);
+        }
+    }
+    assert_eq!(fs::read(project.path().join(".data.theirs/letter.txt")).unwrap(), b"private");
+}
+
+#[test]
+fn into_an_empty_place_a_snapshot_goes_without_a_warning() {
+    let project = project();
+    fs::remove_dir_all(project.path().join(".data")).unwrap();
+    let ran = lifeboat(project.path(), &["restore", "--name", "before", "-y"]).ends_with(0);
+    assert!(!ran.stderr.contains("warn") && !ran.stderr.contains("not removed"), "{}", ran.stderr);
+    assert_eq!(fs::read(project.path().join(".data/attachments/a.txt")).unwrap(), b"a");
+}
+
+#[test]
+fn a_lock_that_was_waited_for_is_told_with_the_time_it_took() {
+    let project = project();
+    let holder = rusqlite::Connection::open(project.path().join(".data/app.db")).unwrap();
+    holder.execute_batch("PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE").unwrap();
+    for arguments in [&["restore", "--name", "before", "-y"][..], &["snapshot", "create", "x"]] {
+        let ran = lifeboat(project.path(), &[arguments, &["--wait", "1"]].concat());
+        assert!(ran.code != 0 && ran.stderr.contains("is in use"), "{ran:?}");
+        assert!(!ran.stderr.contains("within 0.0 s"), "{ran:?}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_snapshot_that_must_not_be_read_is_not_lost_and_one_that_cannot_be_removed_stays_whole() {
+    use std::os::unix::fs::PermissionsExt;
+    if !std::process::Command::new("setpriv").arg("--version").output().is_ok_and(|output| output.status.success()) {
+        return crate::support::skipped("there is no setpriv");
+    }
+    let project = project();
+    let mode = |path: &str, mode| {
+        fs::set_permissions(project.path().join(path), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    // Under another user everything but what is looked at may be written.
+    for path in tree(project.path()).keys().filter(|path| path.is_dir()) {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o777)).unwrap();
+    }
+    for path in tree(project.path()).keys().filter(|path| path.is_file()) {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o666)).unwrap();
+    }
+    mode("", 0o777);
+    let as_nobody = |arguments: &[&str]| {
+        let mut command = std::process::Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups", env!("CARGO_BIN_EXE_lifeboat")]);
+        let output = command.args(arguments).current_dir(project.path()).output().unwrap();
+        super::Ran::of(output)
+    };
+    if as_nobody(&["snapshot", "list"]).code != 0 {
+        return crate::support::skipped("another user cannot be taken on here");
+    }
+    mode(".data.before/attachments", 0o555);
+    let ran = as_nobody(&["snapshot", "delete", "before", "-y"]).ends_with(1);
+    assert!(ran.stderr.contains("attachments` cannot be written"), "{}", ran.stderr);
+    assert!(project.path().join(".data.before/attachments/a.txt").is_file());
+    assert!(!project.path().join(".data.before.lifeboat-gone").exists());
+    mode(".data.before", 0o700);
+    let ran = as_nobody(&["snapshot", "list"]).ends_with(0);
+    assert!(ran.stdout.contains("before") && ran.stdout.contains("cannot open it"), "{}", ran.stdout);
+    let ran = as_nobody(&["restore", "--name", "before", "-y"]).ends_with(1);
+    assert!(ran.stderr.to_lowercase().contains("permission denied"), "{}", ran.stderr);
 }

@@ -10,9 +10,9 @@ use super::super::stats::Soundness;
 use super::super::status::not_embedded;
 use super::checklist::Checklist;
 use super::finding::Severity;
-use super::verdict::{Called, Facts};
+use super::verdict::{Called, Cut, Facts};
 use super::{copies, drift};
-use crate::backup::Backups;
+use crate::backup::{Backups, Staging};
 use crate::engine::{compile, group, is_split};
 use crate::error::{Error, Problem, described};
 use crate::event::Event;
@@ -25,6 +25,9 @@ use crate::migration::{Applied, Entry, Migration, Plan, Record, plan, read_recor
 const WAIT_AT_MOST: Duration = Duration::from_secs(1);
 /// Virtual-machine instructions between two looks whether the caller cancelled.
 const INSTRUCTIONS: i32 = 20_000;
+
+/// The check of what the ledger says is not finished.
+const OPEN_RUN: &str = "open-run";
 
 /// What the checks of the surroundings need of it.
 #[derive(Debug, Default)]
@@ -281,8 +284,8 @@ fn open_run(
     facts: &mut Facts,
     list: &mut Checklist,
 ) {
-    const CHECK: &str = "open-run";
-    let Some(open) = &record.open_run else { return list.ok(CHECK, "no run was cut off") };
+    const CHECK: &str = OPEN_RUN;
+    let Some(open) = &record.open_run else { return open_restore(path, record, facts, list) };
     let cut = copies::cut(launch, path, backups, open);
     if facts.launching.is_some() {
         let found = "a run of several transactions goes on; this is between two of them";
@@ -301,6 +304,26 @@ fn open_run(
         list.add(CHECK, Severity::Problem, found, "`lifeboat recover`, or the next launch of the app, puts it back");
     }
     facts.cut = Some(cut);
+}
+
+/// The other work that a ledger says is open: the files of a restore.
+fn open_restore(path: &Path, record: &Record, facts: &mut Facts, list: &mut Checklist) {
+    let Some(open) = &record.open_restore else { return list.ok(OPEN_RUN, "no run was cut off") };
+    let waits = || DatabasePath::resolve(path).is_ok_and(|database| Staging::of(&database).is_of(&open.id));
+    let stuck = (open.files && !waits()).then(|| "they are not where they waited".to_owned());
+    if facts.launching.is_some() {
+        list.add(OPEN_RUN, Severity::Note, "a restore goes on; its files are on their way", "wait until it is done");
+    } else if let Some(why) = &stuck {
+        let problem = Problem::RestoreUnfinished { path: path.to_owned(), why: why.clone() };
+        list.error(OPEN_RUN, &Error::from(problem));
+    } else {
+        let found = "a restore was cut off; the database is the copy, and its files are not all in place";
+        list.add(OPEN_RUN, Severity::Problem, found, "`lifeboat recover`, or the next launch of the app, finishes it");
+    }
+    // Unlike what undoes a run, what finishes a restore mends no damage.
+    if facts.damage.is_none() {
+        facts.cut = Some(Cut { backup: open.backup.clone(), stuck, is_restore: true });
+    }
 }
 
 fn foreign_keys(connection: &Connection, list: &mut Checklist) {

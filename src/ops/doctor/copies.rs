@@ -163,5 +163,5 @@ pub(super) fn cut(launch: &Launch<'_>, database: &Path, backups: &Backups, open:
             }
         }
     };
-    Cut { backup: open.backup.clone(), stuck }
+    Cut { backup: open.backup.clone(), stuck, is_restore: false }
 }

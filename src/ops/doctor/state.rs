@@ -49,14 +49,16 @@ pub enum State {
         /// The one that was applied.
         newest_applied: String,
     },
-    /// A run was cut off between its transactions.
+    /// A run was cut off between its transactions; or a restore, before its files were in place.
     Interrupted {
         /// The backup that undoes it.
         backup: String,
-        /// Whether it can be put back. Then the next launch does it, too, before it migrates.
+        /// Whether it can be put back, or the restore be finished. Then the next launch does it, too, before it migrates.
         restorable: bool,
         /// Why it cannot.
         why: Option<String>,
+        /// Whether it is a restore: it is finished, and not undone.
+        restore: bool,
         /// Other backups.
         backups: Vec<String>,
     },
@@ -141,7 +143,7 @@ pub enum Action {
     /// [`Migrator::open`](crate::Migrator::open) or [`Database::migrate`](crate::Database::migrate) brings it to the
     /// schema.
     Migrate,
-    /// [`Database::recover`](crate::Database::recover) undoes the run that was cut off.
+    /// [`Database::recover`](crate::Database::recover) undoes the run that was cut off, or finishes the restore.
     Recover,
     /// [`Database::accept_interrupted`](crate::Database::accept_interrupted): a person has looked at the file.
     AcceptAsIs,

@@ -32,8 +32,9 @@ pub(super) struct Called {
 #[derive(Debug)]
 pub(super) struct Cut {
     pub(super) backup: String,
-    /// Why its copy cannot be put back.
+    /// Why its copy cannot be put back, or the files of a restore not be brought.
     pub(super) stuck: Option<String>,
+    pub(super) is_restore: bool,
 }
 
 /// A backup that can be read.
@@ -133,6 +134,7 @@ pub(super) fn state(facts: &Facts) -> State {
                 backup: cut.backup.clone(),
                 restorable: cut.stuck.is_none(),
                 why: cut.stuck.clone(),
+                restore: cut.is_restore,
                 backups: facts.backups(|copy| copy.name != cut.backup),
             };
         }
@@ -290,7 +292,9 @@ mod tests {
 
     #[test]
     fn a_run_that_was_cut_off_goes_before_damage_if_it_can_be_undone() {
-        let cut = |stuck: Option<&str>| Some(Cut { backup: "new.db".to_owned(), stuck: stuck.map(ToOwned::to_owned) });
+        let cut = |stuck: Option<&str>| {
+            Some(Cut { backup: "new.db".to_owned(), stuck: stuck.map(ToOwned::to_owned), is_restore: false })
+        };
         let damaged = |cut| Facts { cut, damage: Some("torn".to_owned()), ..pending() };
         assert_eq!(state(&damaged(cut(None))).actions(), [Action::Recover]);
         assert!(matches!(state(&damaged(cut(Some("gone")))), State::Corrupt { .. }));

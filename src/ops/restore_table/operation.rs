@@ -13,13 +13,14 @@ use rusqlite::config::DbConfig;
 use super::plan::{Both, Plan};
 use super::report::{TableReport, TableRows};
 use super::write::{WriteError, raise_sequence, rebuild, write};
-use crate::backup::{Backups, Copying, RESTORE_TABLE, Said, Taken};
+use crate::backup::{Backup, Backups, Copying, RESTORE_TABLE, Said, Taken};
 use crate::engine::{Session, Settings, begin_immediate, commit, copy_depth, hashing, note_around};
 use crate::error::{Error, Problem, Result, SqliteCause, described};
 use crate::event::Event;
 use crate::file::{DatabasePath, Depth, examine, size_under_lock, sqlite_problem};
 use crate::migration::{Applied, Record, committed_backups, read_record};
 use crate::ops::compare::{CompareOptions, Layout, Side, Tally, Walk, WalkError, is_utf8, knows, schema_of};
+use crate::ops::copies::naming_another;
 use crate::ops::launch::{Launch, refuse_unwritable, telling_the_wait};
 use crate::ops::near::not_found;
 use crate::ops::space::Budget;
@@ -27,7 +28,13 @@ use crate::report::Outcome;
 use crate::schema::Schema;
 
 pub(crate) fn restore_table(launch: &Launch<'_>, from: &Path, table: &str, rows: TableRows) -> Result<TableReport> {
-    let result = restore(launch, from, table, rows);
+    let result = restore(launch, from, table, rows).map_err(|error| match DatabasePath::resolve(launch.path) {
+        Ok(database) => {
+            let backups = Backups::of(&database, launch.settings.backups.as_deref());
+            naming_another(error, &backups, database.real())
+        }
+        Err(_) => error,
+    });
     match &result {
         Ok(report) => {
             let message = report.message.clone();
@@ -61,11 +68,16 @@ fn restore(launch: &Launch<'_>, from: &Path, table: &str, rows: TableRows) -> Re
         return Err(not_found(launch.path).into());
     }
     let path = database.real();
-    let copy = Side::open(settings, from)?;
-    if matches!((path.canonicalize(), copy.path.canonicalize()), (Ok(one), Ok(other)) if one == other) {
+    let given = DatabasePath::resolve(from)?;
+    if matches!((path.canonicalize(), given.real().canonicalize()), (Ok(one), Ok(other)) if one == other) {
         let what = format!("`{}` is the database itself, not a copy of it", from.display());
         return Err(Problem::Unsupported { what }.into());
     }
+    let backup = Backup::at(given.real().to_owned());
+    if given.metadata().is_some() && !backup.compressed {
+        backup.as_taken(&settings.cancel)?;
+    }
+    let copy = Side::open(settings, from)?;
     let restore = Restore { settings, database: &database, copy: &copy, table, rows };
     // Before the lock is made: what will be refused leaves nothing behind.
     let live = Side::open(settings, launch.path)?;
