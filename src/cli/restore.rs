@@ -55,8 +55,10 @@ fn of_copy(session: &Session, error: lifeboat::Error) -> Failure {
         }
         _ => false,
     };
+    // It may name a copy that is whole.
+    let names_another = error.hint().is_some_and(|hint| hint.contains("backup verify"));
     let mut failure = Failure::from(error);
-    if is_copy {
+    if is_copy && !names_another {
         failure.hint = Some("it is no copy to go back to; `lifeboat restore` lists what there is".to_owned());
     }
     failure
