@@ -128,8 +128,10 @@ fn described(schema: &Schema) -> String {
 fn write(database: &Path, out: &Path, text: &str) -> Result<(), Failure> {
     let mut start = [0_u8; 16];
     // Nothing in this process has a database open any more, so nobody's lock goes with this descriptor.
-    let is_database =
-        fs::File::open(out).and_then(|mut file| file.read_exact(&mut start)).is_ok() && start == *b"SQLite format 3\0";
+    // A pipe that is written to here, such as stdout, would be waited for.
+    let is_database = fs::metadata(out).is_ok_and(|out| out.is_file())
+        && fs::File::open(out).and_then(|mut file| file.read_exact(&mut start)).is_ok()
+        && start == *b"SQLite format 3\0";
     let of_database = [".", "-wal", "-shm", "-journal", "-lifeboat"].iter().any(|suffix| {
         let mut name = database.as_os_str().to_owned();
         name.push(suffix.trim_start_matches('.'));

@@ -438,3 +438,18 @@ fn a_file_that_cannot_be_written_anew_stays_as_it_was() {
     assert!(ran.stderr.starts_with("error: cannot write `picture`"), "{}", ran.stderr);
     assert_eq!(tree(project.path()), before);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_written_to_and_a_link_stays_one() {
+    let project = example();
+    let shown = lifeboat(project.path(), &["inspect", "-d", "app.db", "--schema"]).ends_with(0).stdout;
+    let ran = lifeboat(project.path(), &["inspect", "-d", "app.db", "--schema", "--out", "/dev/stdout"]).ends_with(0);
+    assert!(ran.stdout.starts_with(&shown), "{}", ran.stdout);
+    std::os::unix::fs::symlink("real.sql", project.path().join("link.sql")).unwrap();
+    for _ in 0..2 {
+        lifeboat(project.path(), &["inspect", "-d", "app.db", "--schema", "--out", "link.sql"]).ends_with(0);
+        assert_eq!(fs::read_to_string(project.path().join("real.sql")).unwrap(), shown);
+        assert!(fs::symlink_metadata(project.path().join("link.sql")).unwrap().is_symlink());
+    }
+}
