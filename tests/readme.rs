@@ -115,7 +115,7 @@ fn the_transcripts_are_what_the_command_says() {
             std::thread::sleep(Duration::from_millis(1100));
         }
     }
-    assert_eq!(ran, 21);
+    assert_eq!(ran, 23);
 }
 
 #[test]
