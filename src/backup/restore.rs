@@ -109,7 +109,6 @@ fn copy_back(
         Err(error) if is_busy(&error) => return Err(failed(error)),
         _ => {} // damage, perhaps, which the copy mends
     }
-    let _ = make_room(target);
     // Not to be cancelled: half a way back is no place to stop, although it would be a safe one.
     copy(source, target, wait, &CancelToken::new(), |_, _| {}).map_err(|error| match error {
         CopyError::Sqlite(error) => failed(error),
@@ -119,19 +118,6 @@ fn copy_back(
         CopyError::Cancelled => Problem::Cancelled {},
     })?;
     set_journal_mode(target, journal_mode).map_err(failed)
-}
-
-/// Room in memory for what is about to be written. Each time it is full, SQLite has to sync the journal before it can go on;
-/// with its two megabytes that is hundreds of times for a database of one gigabyte. An app that gives more keeps that.
-pub(super) fn make_room(target: &Connection) -> rusqlite::Result<()> {
-    const KIBIBYTES: i64 = 12 * 1024;
-    let (size, page) = (number(target, "cache_size")?, number(target, "page_size")?);
-    let have = if size < 0 { -size } else { size * page / 1024 };
-    if have < KIBIBYTES { target.pragma_update(None, "cache_size", -KIBIBYTES) } else { Ok(()) }
-}
-
-fn number(target: &Connection, pragma: &str) -> rusqlite::Result<i64> {
-    target.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get(0))
 }
 
 /// Moves the write-ahead log into the file. A reader in the way only puts it off, and is not waited for.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use rusqlite::backup::{Backup as Copier, StepResult};
 
-use super::restore::{empty_log, make_room, set_journal_mode};
+use super::restore::{empty_log, set_journal_mode};
 use crate::error::Problem;
 use crate::event::CancelToken;
 use crate::file::{ChangeCounter, Connector, Purpose, io_problem, is_busy, journal_mode, sqlite_problem};
@@ -100,7 +100,6 @@ pub(crate) fn swap(
     let failed = |error: rusqlite::Error| sqlite_problem(path, "restore", &error);
     // Around SQLite's waiting there is ours, which can be cancelled.
     target.busy_timeout(Duration::from_millis(50)).map_err(failed)?;
-    let _ = make_room(target);
     let copier = Copier::new(source, target).map_err(failed)?;
     // No page yet: the lock.
     while step(&copier, 0, path)?.is_none() {
