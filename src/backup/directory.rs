@@ -88,7 +88,7 @@ impl Directory {
 
     /// What lies in a folder that is laid out like it: a snapshot, say. Nothing, if there is no such folder.
     pub(crate) fn contents_of(&self, root: &Path) -> Result<Contents, Problem> {
-        if !root.is_dir() {
+        if !is_folder(root)? {
             return Ok(Contents::default());
         }
         let mut all =
@@ -112,6 +112,17 @@ impl Directory {
         all.retain(|entry| !is_kept(&entry.path));
         let (other, entries): (Vec<Entry>, Vec<Entry>) = all.into_iter().partition(|entry| entry.kind == Kind::Other);
         Ok(Contents { entries, databases, passed_over: other.into_iter().map(|entry| entry.path).collect() })
+    }
+}
+
+/// Whether there is a folder. A disk that fails for a moment is no reason to say that there is none, and to bring nothing.
+pub(crate) fn is_folder(path: &Path) -> Result<bool, Problem> {
+    match fs::metadata(path) {
+        Ok(metadata) => Ok(metadata.is_dir()),
+        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+            Ok(false)
+        }
+        Err(source) => Err(io_problem(path, "look at", source)),
     }
 }
 

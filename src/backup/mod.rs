@@ -27,7 +27,7 @@ pub use verify::{Defect, Verified};
 
 pub(crate) use bring::{kept_files, new_names};
 pub(crate) use carry::Progress;
-pub(crate) use directory::Directory;
+pub(crate) use directory::{Directory, is_folder};
 pub(crate) use folder::Backups;
 pub(crate) use moment::copy_moment;
 pub(crate) use place::{Snapshots, check_name, is_example};

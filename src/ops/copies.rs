@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::snapshot::{Around, refuse_itself};
-use crate::backup::{Backup, Backups, PlainCopy, Wanted, kept_files, new_names};
+use crate::backup::{Backup, Backups, PlainCopy, Wanted, is_folder, kept_files, new_names};
 use crate::error::{Error, Problem};
 use crate::event::CancelToken;
 
@@ -81,7 +81,8 @@ fn nth(around: &Around, number: usize, said: &str, cancel: Option<&CancelToken>)
 fn of_backup(around: &Around, backup: &Backup, cancel: Option<&CancelToken>) -> Result<Chosen, Problem> {
     let beside = backup.plain_path();
     let root = kept_files(&beside);
-    let files = around.directory.as_ref().filter(|_| root.is_dir()).map(|directory| {
+    let has_files = is_folder(&root)?;
+    let files = around.directory.as_ref().filter(|_| has_files).map(|directory| {
         let contents = directory.contents_of(&root)?;
         Ok::<_, Problem>(Wanted { root, contents, lacks: Some(new_names(&beside)) })
     });
