@@ -50,9 +50,10 @@ fn a_backup_can_be_asked_for_and_says_why_it_was() {
     assert_eq!((metadata.from.as_deref(), metadata.to), (Some("V1__note"), None));
     assert_eq!(metadata.app_version.as_deref(), Some("1.2"));
     assert!(!metadata.run_failed);
-    // Nothing changed since: that one is it, with what was said last.
+    // Nothing changed since: that one is it, with both that were said.
     let again = project.migrator().at(project.db()).backup(Some("again")).unwrap();
-    assert_eq!((again.path, again.metadata.unwrap().note.as_deref()), (backup.path, Some("again")));
+    let both = format!("{reason}; again");
+    assert_eq!((again.path, again.metadata.unwrap().note), (backup.path, Some(both)));
     let long = "x".repeat(1001);
     let error = project.migrator().at(project.db()).backup(Some(&long)).unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Unsupported, Outcome::Untouched));
