@@ -27,6 +27,8 @@ pub struct Case {
     pub split: bool,
     /// Some megabytes: its pages do not fit into SQLite's cache, its calls are too many to break at each of them.
     pub large: bool,
+    /// Has rows that refer to others.
+    pub children: bool,
     arguments: Vec<String>,
     /// The data directory before.
     pub before: State,
@@ -167,6 +169,7 @@ impl Case {
             end: if fails { End::Old } else { End::New },
             split,
             large: kind.large,
+            children: kind.children,
             arguments: vec!["--atomicity".to_owned(), (*atomicity).to_owned()],
             before,
             migrations,

@@ -16,12 +16,13 @@
 //!
 //! On a small file `--full` leaves out: of errors that would be met for ever, those that are tried again for ever or until
 //! the deadline; of a write, all but one of the places where it can be cut short (at its first byte, its last, its middle,
-//! in turn). On a large one, and the table says so: its calls are thousands that are alike. Renames, links, removals, changes
-//! of a length or a mode and syncs are all taken; of the others, in each stretch between two of these, the first, the last
-//! and one in the middle of each kind: the same call with the same answer on the same file, so that a page is one kind, a
-//! header another. The power is cut before the writes chosen so. Every third of these calls is made to fail, in one of its
-//! ways; a write is cut short once; a full disk and a limit are tried in coarse steps; and damage is not tried: a large
-//! file's pages are as those of a small one.
+//! in turn); and where rows do not refer to each other, each call fails in one of its ways, in turn. On a large one, and
+//! the table says so: its calls are thousands that are alike. Renames, links, removals, changes of a length or a mode and
+//! syncs are all taken; of the others, in each stretch between two of these, the first, the last and one in the middle of
+//! each kind: the same call with the same answer on the same file, so that a page is one kind, a header another. The power
+//! is cut before the writes chosen so. Every third of these calls is made to fail, in one of its ways; a write is cut short
+//! once; a full disk and a limit are tried in coarse steps; and damage is not tried: a large file's pages are as those of a
+//! small one.
 //!
 //! It needs `strace` (Linux). Where that is not there, it says so and passes.
 
@@ -104,6 +105,7 @@ struct Figures {
     cut_short: AtomicUsize,
     levels: AtomicUsize,
     launches: AtomicUsize,
+    copies_in_races: AtomicUsize,
     kills_in_races: AtomicUsize,
     acknowledged: AtomicUsize,
     fuzzed: AtomicUsize,
@@ -355,6 +357,9 @@ impl Campaign {
                 if case.large {
                     let one = (number % 3 == 0 && !ways.is_empty()).then(|| ways[number / 3 % ways.len()]);
                     ways = Vec::from_iter(one);
+                } else if self.is_full() && !case.children && !ways.is_empty() {
+                    // The calls are those of its sibling with children, of which each is made to fail in all ways.
+                    ways = vec![ways[number % ways.len()]];
                 } else if !self.is_full() && point.unlocks() {
                     // SQLite waits up to ten seconds, three times, for a lock that so stays with its own process.
                     ways.clear();
@@ -453,6 +458,7 @@ impl Campaign {
         let at_most = Duration::from_secs(if self.is_full() { 120 } else { 8 });
         let (raced, found) = race::race(&self.room(0), self.options.seed, at_most);
         self.figures.launches.fetch_add(raced.launches, Ordering::SeqCst);
+        self.figures.copies_in_races.fetch_add(raced.copies, Ordering::SeqCst);
         self.figures.kills_in_races.fetch_add(raced.killed, Ordering::SeqCst);
         self.figures.acknowledged.fetch_add(raced.rows, Ordering::SeqCst);
         self.found(found);
@@ -494,6 +500,7 @@ impl Campaign {
             ("fill levels of a full disk", number(&figures.levels)),
             ("damaged files, tables, descriptions of backups and configurations", number(&figures.fuzzed)),
             ("launches in races of processes", number(&figures.launches)),
+            ("snapshots and restores in them", number(&figures.copies_in_races)),
             ("processes killed in them", number(&figures.kills_in_races)),
             ("acknowledged rows looked for afterwards", number(&figures.acknowledged)),
             ("defects left", findings.len()),

@@ -1,5 +1,6 @@
-//! Processes that launch, read and write at once and are killed at random, for a bounded time. Every row that a writer was
-//! told is committed must be there in the end.
+//! Processes that launch, read, write, take snapshots and restore at once and are killed at random, for a bounded time.
+//! Every row that a writer was told is committed must be there in the end: in the database or, where a restore has gone
+//! back behind it, in the backup that the restore made.
 
 use std::fs;
 use std::io::Write;
@@ -7,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 
 use super::Finding;
 use super::picture::content;
@@ -16,8 +17,17 @@ use super::picture::content;
 #[derive(Default)]
 pub struct Raced {
     pub launches: usize,
+    pub copies: usize,
     pub killed: usize,
     pub rows: usize,
+}
+
+/// What a process is there for.
+enum Role {
+    /// May fail, be refused, be killed.
+    Any,
+    /// Only reads: succeeds, unless it is killed.
+    Reader,
 }
 
 struct Dice(u64);
@@ -31,7 +41,7 @@ impl Dice {
     }
 }
 
-/// Rounds until the time is over: a new migration, several launches, two writers, a reader, kills.
+/// Rounds until the time is over: a new migration, several launches, two writers, a reader, a snapshot, a restore, kills.
 pub fn race(workshop: &Path, seed: u64, at_most: Duration) -> (Raced, Vec<Finding>) {
     let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let mut raced = Raced::default();
@@ -94,26 +104,43 @@ fn play(folder: &Path, mode: &str, dice: &mut Dice, raced: &mut Raced) {
             let _ = failing.wait();
         }
         fs::write(&name, text).unwrap();
-        let mut processes: Vec<Child> = Vec::new();
+        let mut processes: Vec<(Role, Child)> = Vec::new();
         for writer in 0..2 {
             let log = folder.join(format!("acknowledged {round} {writer}"));
-            processes.push(write_rows(&database, &log, &format!("{round}-{writer}")));
+            processes.push((Role::Any, write_rows(&database, &log, &format!("{round}-{writer}"))));
             logs.push(log);
         }
         let launches = 2 + dice.roll(3);
-        for _ in 0..launches {
-            processes.push(launch(&migrations, &database));
+        for number in 0..launches {
+            processes.push((Role::Any, launch(&migrations, &database)));
             raced.launches += 1;
             std::thread::sleep(Duration::from_millis(dice.roll(15)));
+            let command: &[&str] = match (number, dice.roll(4)) {
+                (0, _) => &["snapshot", "--name", "here", "--replace"],
+                (_, 0) => &["restore", "--name", "here"],
+                (_, 1) => &["restore", "--backup", "latest"],
+                _ => {
+                    processes.push((Role::Reader, lifeboat(&migrations, &database, &["inspect"])));
+                    continue;
+                }
+            };
+            processes.push((Role::Any, lifeboat(&migrations, &database, command)));
+            raced.copies += 1;
         }
-        for process in &mut processes {
-            if dice.roll(3) == 0 {
+        let mut ended = Vec::new();
+        for (role, mut process) in processes {
+            let kills = dice.roll(3) == 0;
+            if kills {
                 std::thread::sleep(Duration::from_millis(dice.roll(30)));
                 raced.killed += usize::from(process.kill().is_ok());
             }
+            ended.push((role, kills, process));
         }
-        for mut process in processes {
-            let _ = process.wait();
+        for (role, was_killed, process) in ended {
+            let output = process.wait_with_output().unwrap();
+            if matches!(role, Role::Reader) && !was_killed {
+                assert!(output.status.success(), "a reader: {}", String::from_utf8_lossy(&output.stdout));
+            }
         }
         let last = launch(&migrations, &database).wait_with_output().unwrap();
         raced.launches += 1;
@@ -121,17 +148,17 @@ fn play(folder: &Path, mode: &str, dice: &mut Dice, raced: &mut Raced) {
     }
     content(&database);
     let connection = Connection::open(&database).unwrap();
+    let behind = made_by_restores(&data);
+    let has = |connection: &Connection, row: [&str; 2]| {
+        connection.prepare("SELECT 1 FROM row WHERE writer = ?1 AND number = ?2").unwrap().exists(row).unwrap()
+    };
     for log in logs {
         let Ok(text) = fs::read_to_string(&log) else { continue };
         // A line without its end was being written when its writer was killed; it was acknowledged nevertheless, but
         // which number it is cannot be read.
         for line in text.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
             let (writer, number) = line.trim().split_once(' ').unwrap();
-            let there = connection
-                .prepare("SELECT 1 FROM row WHERE writer = ?1 AND number = ?2")
-                .unwrap()
-                .exists([writer, number])
-                .unwrap();
+            let there = has(&connection, [writer, number]) || behind.iter().any(|kept| has(kept, [writer, number]));
             assert!(there, "writer {writer} was told that its row {number} is committed");
             raced.rows += 1;
         }
@@ -141,13 +168,34 @@ fn play(folder: &Path, mode: &str, dice: &mut Dice, raced: &mut Raced) {
     assert_eq!(applied, 4, "each migration once");
 }
 
+/// What restores have gone back behind.
+fn made_by_restores(data: &Path) -> Vec<Connection> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(data.join("backups")).unwrap() {
+        let metadata = entry.unwrap().path();
+        let copy = metadata.with_extension("");
+        if metadata.extension().is_none_or(|extension| extension != "json") || !copy.is_file() {
+            continue;
+        }
+        let said: serde_json::Value = serde_json::from_slice(&fs::read(&metadata).unwrap()).unwrap();
+        if said["reason"] == "restore" {
+            found.push(Connection::open_with_flags(&copy, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap());
+        }
+    }
+    found
+}
+
 fn launch(migrations: &Path, database: &Path) -> Child {
+    lifeboat(migrations, database, &["migrate"])
+}
+
+fn lifeboat(migrations: &Path, database: &Path, command: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_lifeboat"))
-        .args(["--no-env-file", "--json", "--wait", "60", "-d"])
-        .arg(database)
+        .args(["--no-env-file", "--json", "--yes", "--wait", "60", "--keep", "100", "--data-dir"])
+        .arg(database.parent().unwrap())
         .arg("-m")
         .arg(migrations)
-        .arg("migrate")
+        .args(command)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
