@@ -228,3 +228,33 @@ fn a_refusal_after_a_cut_off_run_was_undone_says_both() {
     assert!(error.state().contains("that run was undone first"), "{}", error.state());
     assert_eq!(picture(&project.db()), before);
 }
+
+/// The descriptors of a process that look into this folder, at files that have no name any more.
+#[cfg(target_os = "linux")]
+fn nameless(folder: &std::path::Path) -> usize {
+    let links = fs::read_dir("/proc/self/fd").unwrap().filter_map(|entry| fs::read_link(entry.unwrap().path()).ok());
+    links.filter(|link| link.starts_with(folder) && link.to_string_lossy().ends_with(" (deleted)")).count()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_process_that_lives_long_keeps_no_room_for_databases_that_are_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().canonicalize().unwrap();
+    let migrations = folder.join("migrations");
+    fs::create_dir(&migrations).unwrap();
+    fs::write(migrations.join("V1__a.sql"), "CREATE TABLE a (b)").unwrap();
+    let first = Migrator::new(Migrations::from_dir(&migrations).unwrap());
+    fs::write(migrations.join("V2__c.sql"), "CREATE TABLE c (d)").unwrap();
+    let second = Migrator::new(Migrations::from_dir(&migrations).unwrap());
+    for number in 0..20 {
+        let data = folder.join(number.to_string());
+        fs::create_dir(&data).unwrap();
+        let database = data.join("app.db");
+        drop(first.open(&database).unwrap());
+        // With the backup before it, for which the file is read as it lies there.
+        drop(second.open(&database).unwrap());
+        fs::remove_dir_all(&data).unwrap();
+        assert!(nameless(&folder) <= 1, "after {number}: {}", nameless(&folder));
+    }
+}

@@ -246,7 +246,7 @@ pub(crate) fn journal_mode(connection: &Connection) -> rusqlite::Result<String> 
 }
 
 /// The journal mode that the file says it has. A connection that takes it for one which nobody changes says `delete` of any:
-/// then the header is asked, by a descriptor that is never closed.
+/// then the header is asked, by a descriptor that is kept.
 pub(crate) fn recorded_journal_mode(connection: &Connection, path: &Path) -> rusqlite::Result<String> {
     const VERSION: u64 = 18; // 2 is WAL
     let mode = journal_mode(connection)?;
@@ -254,7 +254,7 @@ pub(crate) fn recorded_journal_mode(connection: &Connection, path: &Path) -> rus
         return Ok(mode);
     }
     let mut version = [0];
-    let read = keep_open(path).and_then(|file| read_exact_at(file, &mut version, VERSION));
+    let read = keep_open(path).and_then(|file| read_exact_at(&file, &mut version, VERSION));
     Ok(if read.is_ok() && version == [2] { "wal".to_owned() } else { mode })
 }
 
@@ -358,7 +358,7 @@ impl Unlocked {
 /// Whether the header says that the file is in WAL mode, or does not say (encrypted).
 fn says_wal(path: &Path) -> bool {
     let mut start = [0_u8; 20];
-    let read = keep_open(path).and_then(|file| read_exact_at(file, &mut start, 0));
+    let read = keep_open(path).and_then(|file| read_exact_at(&file, &mut start, 0));
     read.is_err() || !start.starts_with(b"SQLite format 3\0") || start[18..20] != [1, 1]
 }
 

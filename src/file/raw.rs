@@ -6,6 +6,8 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
+#[cfg(unix)]
+use std::sync::Arc;
 
 use rusqlite::Connection;
 
@@ -47,7 +49,7 @@ pub(crate) fn is_at_rest(reader: &Connection, path: &Path) -> bool {
 /// What becomes of the descriptor that a file is read by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Descriptor {
-    /// It stays open as long as the process: see [`keep_open`](super::kept::keep_open).
+    /// It stays open as long as the file has a name: see [`keep_open`](super::kept::keep_open).
     Kept,
     /// It is closed. For a copy of ours alone, on which nobody in this process has a lock that matters: kept open, it would
     /// take up its room on the disk also when it is pruned.
@@ -65,17 +67,14 @@ pub(crate) fn copy_raw(
     hashed: bool,
     progress: &mut dyn FnMut(u64) -> io::Result<()>,
 ) -> io::Result<Option<Raw>> {
-    let closed;
     let source = match descriptor {
         Descriptor::Kept => match keep_open(path) {
             Ok(kept) => kept,
             Err(_) => return Ok(None),
         },
-        Descriptor::Closed => {
-            closed = File::open(path)?;
-            &closed
-        }
+        Descriptor::Closed => Arc::new(File::open(path)?),
     };
+    let source = source.as_ref();
     // A file that is shorter ends in pages that were never written, one that is longer in what is no page.
     if source.metadata()?.len() != bytes {
         return Ok(None);
