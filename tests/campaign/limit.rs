@@ -83,8 +83,7 @@ fn stopped(case: &Case, data: &Path, point: &Point, kept: usize, rest_fails: boo
         let answer = text.rsplit_once(" = ").map(|(_, answer)| answer.trim_end());
         was_cut |= stops > 0 && text.contains(&point.call) && answer == Some(&kept.to_string());
         if let Some((thread, _)) = text.split_once("--- stopped by SIGSTOP") {
-            let children = format!("/proc/{strace}/task/{strace}/children");
-            let process: i32 = std::fs::read_to_string(children).unwrap().trim().parse().unwrap();
+            let process = child_of(strace);
             // Each thread stops, and says so.
             let thread =
                 thread.rsplit_once("[pid").and_then(|(_, number)| number.trim_matches([' ', ']']).parse().ok());
@@ -109,6 +108,19 @@ fn stopped(case: &Case, data: &Path, point: &Point, kept: usize, rest_fails: boo
     let status = child.wait().unwrap();
     assert!(was_cut, "the write was not cut short after {stops} stops: {errors}");
     std::process::Output { status, stdout, stderr: errors.into_bytes() }
+}
+
+/// The one process that strace runs. The list of its children is exact only while none of them comes or goes.
+fn child_of(strace: u32) -> i32 {
+    let mut list = String::new();
+    for _ in 0..400 {
+        list = std::fs::read_to_string(format!("/proc/{strace}/task/{strace}/children")).unwrap();
+        if let Ok(process) = list.trim().parse() {
+            return process;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    panic!("strace has the children `{list}`");
 }
 
 /// Where a descriptor of a process would write next.
